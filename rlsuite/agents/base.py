@@ -1,0 +1,74 @@
+"""The agent contract: four verbs (``learn``, ``predict``, ``save``, ``load``) that stable-baselines3 users know."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import gymnasium as gym
+
+from rlsuite.agents.callbacks import BaseCallback
+from rlsuite.agents.hyperparameters import build
+
+Kind = Literal["planning", "prediction", "control"]
+
+
+class Agent(ABC):
+    """Base of every agent of the suite.
+
+    Args:
+        env: a Gymnasium environment, or the id of one.
+        seed: one integer from which the environment, agent and evaluation streams derive
+            (:func:`rlsuite.seeding.run_seeds`); ``None`` draws one.
+        **hyperparameters: fields of the class's ``Hyperparameters``.
+
+    Attributes:
+        name: the id under which the agent is registered.
+        kind: ``"control"`` learns to act, ``"prediction"`` learns the value of a given policy, ``"planning"``
+            computes from the model.
+        num_timesteps: environment steps learned from so far, over all calls of :meth:`learn`.
+
+    Raises:
+        HyperparameterError, UnknownNameError: a hyperparameter is out of range or unknown.
+    """
+
+    name: ClassVar[str]
+    kind: ClassVar[Kind]
+    Hyperparameters: ClassVar[type]
+
+    num_timesteps: int
+
+    def __init__(
+        self, env: gym.Env[Any, Any] | str | None, *, seed: int | None = None, **hyperparameters: Any
+    ) -> None:
+        self.hyperparameters = build(self.Hyperparameters, hyperparameters, self.name)
+        self.env: gym.Env[Any, Any] | None = gym.make(env) if isinstance(env, str) else env
+        self.seed = seed
+
+    @abstractmethod
+    def learn(
+        self,
+        total_timesteps: int | None = None,
+        callback: BaseCallback | list[BaseCallback] | None = None,
+        *,
+        total_episodes: int | None = None,
+    ) -> Self:
+        """Learn for that many *more* steps (or episodes, whichever ends first). Calling twice adds up."""
+
+    @abstractmethod
+    def predict(self, observation: Any, deterministic: bool = True) -> tuple[Any, None]:
+        """``(action, None)`` for one observation; changes nothing, also not the random state, when deterministic."""
+
+    @abstractmethod
+    def save(self, path: str | Path) -> Path:
+        """Write the agent to one ``.safetensors`` file, atomically; returns the path written."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, path: str | Path, env: gym.Env[Any, Any] | str | None = None) -> Self:
+        """Read an agent written by :meth:`save`; it goes on learning in ``env`` where it stopped.
+
+        Raises:
+            RecordError: the file is missing, truncated, or holds another agent.
+        """

@@ -1,0 +1,52 @@
+"""Agents by name, through the entry-point group ``rlsuite.agents``: adding one is a file in any package, not a fork.
+
+[project.entry-points."rlsuite.agents"]
+my-agent = "my_package.my_agent:MyAgent"
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+
+from rlsuite.agents.base import Agent
+from rlsuite.errors import InvalidEnvironmentError, UnknownNameError
+
+GROUP = "rlsuite.agents"
+_registered: dict[str, type[Agent]] = {}
+
+
+@cache
+def _entry_points() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def register(agent: type[Agent]) -> type[Agent]:
+    """Class decorator for agents of the running program (a notebook, a script) that no package declares."""
+    _registered[agent.name] = agent
+    return agent
+
+
+def agent_names() -> list[str]:
+    """Names of all agents, sorted."""
+    return sorted({*_entry_points(), *_registered})
+
+
+def agent_class(name: str) -> type[Agent]:
+    """The class registered as ``name`` (underscores count as hyphens).
+
+    Raises:
+        UnknownNameError: nothing is registered under that name.
+    """
+    wanted = name.replace("_", "-")
+    if wanted in _registered:
+        return _registered[wanted]
+    try:
+        loaded = _entry_points()[wanted].load()
+    except KeyError:
+        raise UnknownNameError("algorithm", name, agent_names(), hint="see `rlsuite list algos`") from None
+    if not (isinstance(loaded, type) and issubclass(loaded, Agent)):
+        raise InvalidEnvironmentError(
+            f"entry point {wanted!r} of {GROUP} is not a subclass of rlsuite.agents.Agent"
+        )
+    return loaded

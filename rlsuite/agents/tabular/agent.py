@@ -1,0 +1,203 @@
+"""What all tabular learners share: tables, streams of random numbers, both paths of interaction, files."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from rlsuite.agents.base import Agent
+from rlsuite.agents.callbacks import BaseCallback
+from rlsuite.agents.tabular import storage
+from rlsuite.agents.tabular.interaction import Clock, EpisodeLog, interact, interact_gymnasium
+from rlsuite.envs.finite.mdp import FiniteMDP
+from rlsuite.envs.finite.spaces import DiscreteIndex
+from rlsuite.errors import ModelUnavailableError
+from rlsuite.seeding import generator, run_seeds
+
+_FOREVER = np.iinfo(np.int64).max
+_LOG_SIZE = 4096
+
+
+class TabularAgent(Agent):
+    """A learner whose knowledge is a ``NamedTuple`` of tables (its *memory*).
+
+    Args:
+        env: Gymnasium environment with finite observation and action spaces, or its id. May be ``None`` with ``mdp``.
+        mdp: its dynamics, where the caller has them already (many seeds share one).
+        compiled: ``True`` runs on the dynamics (an error where there are none), ``False`` steps the environment,
+            ``None`` (default) takes the dynamics where the environment has them. Both give the same tables.
+        time_limit: episode cap on the compiled path; by default the environment's own limit, else none.
+
+    Attributes:
+        memory: the tables.
+        visits: ``(n_observations,)`` how often the agent acted in each.
+        episode_returns, episode_lengths: one entry per finished episode.
+    """
+
+    memory: Any
+
+    def __init__(
+        self,
+        env: gym.Env[Any, Any] | str | None = None,
+        *,
+        mdp: FiniteMDP | None = None,
+        seed: int | None = None,
+        compiled: bool | None = None,
+        time_limit: int | None = None,
+        **hyperparameters: Any,
+    ) -> None:
+        super().__init__(env, seed=seed, **hyperparameters)
+        if mdp is None and compiled is not False and self.env is not None:
+            try:
+                mdp = FiniteMDP.from_env(self.env)
+            except ModelUnavailableError:
+                if compiled:
+                    raise
+        if mdp is None and self.env is None:
+            raise ModelUnavailableError(f"{self.name} needs an environment or an mdp")
+        self.mdp = mdp if compiled is not False else None
+        self.observations, self.actions = self._indices(mdp)
+        self.time_limit = time_limit or (mdp.max_episode_steps if mdp else None) or _FOREVER
+        self.memory = self.make_memory(self.observations.n, self.actions.n)
+        self.clock = Clock.zero()
+        self.visits = np.zeros(self.observations.n, np.int64)
+        seeds = run_seeds(seed)
+        self._env_seed = seeds.env
+        self.env_rng = generator(seeds.env)
+        self.agent_rng = generator(seeds.agent)
+        self._returns: list[NDArray[np.float64]] = []
+        self._lengths: list[NDArray[np.int64]] = []
+
+    def _indices(self, mdp: FiniteMDP | None) -> tuple[DiscreteIndex, DiscreteIndex]:
+        if self.env is not None:
+            return (
+                DiscreteIndex(self.env.observation_space),
+                DiscreteIndex(self.env.action_space, "action"),
+            )
+        assert mdp is not None
+        return DiscreteIndex(gym.spaces.Discrete(mdp.n_observations)), DiscreteIndex(
+            gym.spaces.Discrete(mdp.n_actions)
+        )
+
+    # -- what a subclass says ---------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def make_memory(self, n_observations: int, n_actions: int) -> Any:
+        """The tables and constants that the kernels of this algorithm take, from ``self.hyperparameters``."""
+
+    @abstractmethod
+    def target_policy(self) -> NDArray[np.float64]:
+        """``(n_observations, n_actions)`` probabilities of the policy that was learned, without exploration."""
+
+    # -- the four verbs -----------------------------------------------------------------------------------------------
+
+    @property
+    def num_timesteps(self) -> int:  # type: ignore[override]
+        return int(self.clock.steps[0])
+
+    @property
+    def num_episodes(self) -> int:
+        """Episodes finished so far."""
+        return int(self.clock.episodes[0])
+
+    @property
+    def episode_returns(self) -> NDArray[np.float64]:
+        return np.concatenate(self._returns) if self._returns else np.zeros(0)
+
+    @property
+    def episode_lengths(self) -> NDArray[np.int64]:
+        return np.concatenate(self._lengths) if self._lengths else np.zeros(0, np.int64)
+
+    def learn(
+        self,
+        total_timesteps: int | None = None,
+        callback: BaseCallback | list[BaseCallback] | None = None,
+        *,
+        total_episodes: int | None = None,
+    ) -> Self:
+        if total_timesteps is None and total_episodes is None:
+            raise TypeError("learn needs total_timesteps or total_episodes")
+        until_step = _FOREVER if total_timesteps is None else self.num_timesteps + total_timesteps
+        until_episode = _FOREVER if total_episodes is None else self.num_episodes + total_episodes
+        callbacks = [callback] if isinstance(callback, BaseCallback) else list(callback or [])
+        for each in callbacks:
+            each.on_training_start(self)
+        try:
+            for step in self._stops(until_step, callbacks):
+                self._advance(step, until_episode)
+                due = [c for c in callbacks if self.num_timesteps == step and step % c.every == 0]
+                if not all([c.on_step() for c in due]) or self.num_episodes >= until_episode:
+                    break
+        finally:
+            for each in callbacks:
+                each.on_training_end()
+        return self
+
+    def predict(self, observation: Any, deterministic: bool = True) -> tuple[Any, None]:
+        """The most probable action of :meth:`target_policy` (the first of equals), or a draw from it."""
+        row = self.target_policy()[self.observations.index(observation)]
+        action = int(row.argmax()) if deterministic else int(self.agent_rng.choice(row.size, p=row))
+        return self.actions.value(action), None
+
+    def save(self, path: str | Path) -> Path:
+        return storage.save_agent(self, path)
+
+    @classmethod
+    def load(
+        cls, path: str | Path, env: gym.Env[Any, Any] | str | None = None, *, mdp: FiniteMDP | None = None
+    ) -> Self:
+        return storage.load_agent(cls, path, env, mdp)
+
+    # -- how it runs ----------------------------------------------------------------------------------------------------
+
+    def _stops(self, until_step: int, callbacks: list[BaseCallback]) -> Iterator[int]:
+        """Steps at which to pause: wherever a callback is due, and at the end."""
+        while self.num_timesteps < until_step:
+            now = self.num_timesteps
+            yield min([until_step, *((now // c.every + 1) * c.every for c in callbacks)])
+
+    def _advance(self, until_step: int, until_episode: int) -> None:
+        """Interact until either limit is reached."""
+        while self.num_timesteps < until_step and self.num_episodes < until_episode:
+            room = min(_LOG_SIZE, until_episode - self.num_episodes, until_step - self.num_timesteps + 1)
+            log = EpisodeLog(np.empty(room), np.empty(room, np.int64), self.visits)
+            if self.mdp is not None:
+                finished = interact(
+                    self.mdp.arrays, self.memory, self.clock, log, self.time_limit, until_step, until_episode,
+                    self.env_rng, self.agent_rng,
+                )  # fmt: skip
+            else:
+                assert self.env is not None
+                finished = interact_gymnasium(
+                    self.env, self.observations, self.actions, self.memory, self.clock, log, until_step, until_episode,
+                    self.agent_rng, self._env_seed,
+                )  # fmt: skip
+            self._returns.append(log.returns[:finished])
+            self._lengths.append(log.lengths[:finished])
+
+
+def greedy_policy(q: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``(n_observations, n_actions)`` one-hot rows at the first maximiser of ``q``, as ``predict`` chooses."""
+    policy = np.zeros_like(q)
+    policy[np.arange(q.shape[0]), q.argmax(axis=1)] = 1.0
+    return policy
+
+
+class ActionValueAgent(TabularAgent):
+    """A control learner with one table ``memory.q`` of action values."""
+
+    kind: ClassVar = "control"
+
+    @property
+    def action_values(self) -> NDArray[np.float64]:
+        """``(n_observations, n_actions)`` the learned Q."""
+        return np.asarray(self.memory.q)
+
+    def target_policy(self) -> NDArray[np.float64]:
+        return greedy_policy(self.action_values)

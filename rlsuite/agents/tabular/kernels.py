@@ -1,0 +1,83 @@
+"""How update rules are compiled, and where the machine code is kept.
+
+``@kernel`` is ``numba.njit`` with the suite's options: the GIL released, IEEE arithmetic kept, helpers inlined, and no
+reference counting (``_nrt=False``). The last makes passing tables in named tuples free, about ten times faster in
+these loops, at the price that a kernel cannot allocate: memory is allocated once, outside, and handed in.
+
+Machine code is cached between processes in ``$RLSUITE_CACHE_DIR`` (default ``~/.cache/rlsuite``), in a folder named by
+a hash of *all* kernel sources: numba itself watches only the file of the outermost function, and would go on running
+an old copy of a helper that was edited in another file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+import numpy as np
+
+import rlsuite.envs.finite.mdp as mdp_module
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_KEPT_GENERATIONS = 12
+
+
+@cache
+def cache_directory() -> Path:
+    """Where compiled kernels of exactly these sources live; created when missing."""
+    digest = hashlib.sha256()
+    for part in (numba.__version__, np.__version__, platform.python_version(), platform.machine()):
+        digest.update(part.encode())
+    for source in [*sorted(Path(__file__).parent.rglob("*.py")), Path(mdp_module.__file__)]:
+        digest.update(source.name.encode() + b"\0" + source.read_bytes())
+    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rlsuite"
+    root = Path(os.environ.get("RLSUITE_CACHE_DIR") or default) / "kernels"
+    folder = root / digest.hexdigest()[:16]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        os.utime(folder)
+    except OSError:  # a read-only home: compile for this process only
+        return Path(tempfile.mkdtemp(prefix="rlsuite-kernels-"))
+    for old in sorted(root.iterdir(), key=lambda p: p.stat().st_mtime, reverse=True)[_KEPT_GENERATIONS:]:
+        shutil.rmtree(old, ignore_errors=True)
+    return folder
+
+
+def kernel(function: F) -> F:
+    """Compile ``function`` on first call with the suite's options (see the module docstring)."""
+    return _jit(function, forceinline=True)
+
+
+def entry_kernel(function: F) -> F:
+    """Like :func:`kernel`, for the outermost functions: called from Python, and cached on disk."""
+    return _jit(function, forceinline=False)
+
+
+def _jit(function: F, *, forceinline: bool) -> F:
+    previous = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(cache_directory())
+    try:
+        return numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=forceinline, _nrt=False)(
+            function
+        )
+    finally:
+        numba.config.CACHE_DIR = previous
+
+
+def compiled_before(name: str) -> bool:
+    """Whether an earlier process has compiled the kernels of algorithm ``name`` from these very sources."""
+    return (cache_directory() / f"{name}.compiled").exists()
+
+
+def mark_compiled(name: str) -> None:
+    """Remember that the kernels of ``name`` are in the cache."""
+    (cache_directory() / f"{name}.compiled").touch()
