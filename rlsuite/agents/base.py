@@ -39,9 +39,7 @@ class Agent(ABC):
 
     num_timesteps: int
 
-    def __init__(
-        self, env: gym.Env[Any, Any] | str | None, *, seed: int | None = None, **hyperparameters: Any
-    ) -> None:
+    def __init__(self, env: gym.Env[Any, Any] | str | None, *, seed: int | None = None, **hyperparameters: Any) -> None:
         self.hyperparameters = build(self.Hyperparameters, hyperparameters, self.name)
         self.env: gym.Env[Any, Any] | None = gym.make(env) if isinstance(env, str) else env
         self.seed = seed

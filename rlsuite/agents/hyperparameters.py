@@ -76,9 +76,7 @@ class FieldInfo:
 
     @property
     def type_name(self) -> str:
-        return getattr(self.base_type, "__name__", str(self.base_type)) + (
-            " or none" if self.optional else ""
-        )
+        return getattr(self.base_type, "__name__", str(self.base_type)) + (" or none" if self.optional else "")
 
 
 def fields(config: type | Any) -> dict[str, FieldInfo]:
@@ -103,9 +101,7 @@ def build(config: type, values: dict[str, Any], owner: str) -> Any:
     known = fields(config)
     for name in values:
         if name not in known:
-            raise UnknownNameError(
-                f"hyperparameter of {owner}", name, known, hint=f"it has {', '.join(known)}"
-            )
+            raise UnknownNameError(f"hyperparameter of {owner}", name, known, hint=f"it has {', '.join(known)}")
     return config(**{name: check(known[name], value, owner) for name, value in values.items()})
 
 

@@ -46,7 +46,5 @@ def agent_class(name: str) -> type[Agent]:
     except KeyError:
         raise UnknownNameError("algorithm", name, agent_names(), hint="see `rlsuite list algos`") from None
     if not (isinstance(loaded, type) and issubclass(loaded, Agent)):
-        raise InvalidEnvironmentError(
-            f"entry point {wanted!r} of {GROUP} is not a subclass of rlsuite.agents.Agent"
-        )
+        raise InvalidEnvironmentError(f"entry point {wanted!r} of {GROUP} is not a subclass of rlsuite.agents.Agent")
     return loaded

@@ -81,9 +81,7 @@ class TabularAgent(Agent):
                 DiscreteIndex(self.env.action_space, "action"),
             )
         assert mdp is not None
-        return DiscreteIndex(gym.spaces.Discrete(mdp.n_observations)), DiscreteIndex(
-            gym.spaces.Discrete(mdp.n_actions)
-        )
+        return DiscreteIndex(gym.spaces.Discrete(mdp.n_observations)), DiscreteIndex(gym.spaces.Discrete(mdp.n_actions))
 
     # -- what a subclass says ---------------------------------------------------------------------------------------
 

@@ -38,9 +38,7 @@ class ExplorationHyperparameters:
     )
     epsilon_decay: str = hyperparameter("constant", "how epsilon changes", choices=DECAYS)
     epsilon_final: float = hyperparameter(0.0, "where linear and exponential decay end", low=0.0, high=1.0)
-    epsilon_decay_steps: int = hyperparameter(
-        10_000, "environment steps that linear and exponential decay take", low=1
-    )
+    epsilon_decay_steps: int = hyperparameter(10_000, "environment steps that linear and exponential decay take", low=1)
     temperature: float = hyperparameter(1.0, "of softmax exploration", low=0.0, low_open=True)
     ucb_c: float = hyperparameter(2.0, "width of the UCB bonus", low=0.0)
 
@@ -57,9 +55,7 @@ class Exploration(NamedTuple):
     ucb_c: float
     step: NDArray[np.int64]  # (1,) actions chosen so far
     episode: NDArray[np.int64]  # (1,) episodes begun so far
-    tried: NDArray[
-        np.int64
-    ]  # (n_observations, n_actions) times that each action was chosen; (0, 0) unless UCB
+    tried: NDArray[np.int64]  # (n_observations, n_actions) times that each action was chosen; (0, 0) unless UCB
 
 
 def make_exploration(h: ExplorationHyperparameters, n_observations: int, n_actions: int) -> Exploration:

@@ -156,9 +156,7 @@ def interact(mdp, memory, clock, log, time_limit, until_step, until_episode, env
         g += r
         truncated = length >= time_limit
         log.visits[mdp.observation[s]] += 1
-        a = observe(
-            memory, mdp.observation[s], a, r, mdp.observation[s_next], terminated, truncated, agent_rng
-        )
+        a = observe(memory, mdp.observation[s], a, r, mdp.observation[s_next], terminated, truncated, agent_rng)
         s = s_next
         if terminated or truncated:
             log.returns[finished] = g

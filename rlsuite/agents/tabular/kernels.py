@@ -66,9 +66,7 @@ def _jit(function: F, *, forceinline: bool) -> F:
     previous = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(cache_directory())
     try:
-        return numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=forceinline, _nrt=False)(
-            function
-        )
+        return numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=forceinline, _nrt=False)(function)
     finally:
         numba.config.CACHE_DIR = previous
 

@@ -80,9 +80,7 @@ def read_header(path: str | Path) -> dict[str, Any]:
     return dict(header)
 
 
-def load_agent(
-    cls: type[T], path: str | Path, env: gym.Env[Any, Any] | str | None, mdp: FiniteMDP | None = None
-) -> T:
+def load_agent(cls: type[T], path: str | Path, env: gym.Env[Any, Any] | str | None, mdp: FiniteMDP | None = None) -> T:
     """Rebuild an agent of class ``cls`` from ``path``, every table and random stream as it was."""
     header = read_header(path)
     if header["agent"] != cls.name:

@@ -34,9 +34,7 @@ class FiniteMDPEnv(gym.Env[int, int]):
         """The dynamics in Gymnasium's dictionary convention, for tools that read it."""
         return self.mdp.to_transitions()
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[int, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
         super().reset(seed=seed)
         cumulative = self.mdp.arrays.initial_cumulative
         self.state = int(np.argmax(cumulative > self.np_random.random()))

@@ -26,7 +26,5 @@ def read_env(env: gym.Env[Any, Any] | str) -> FiniteMDP:
     if isinstance(getattr(base, "mdp", None), FiniteMDP):
         return replace(base.mdp, max_episode_steps=limit, name=name)
     if hasattr(base, "P"):
-        return FiniteMDP.from_transitions(
-            base.P, base.initial_state_distrib, max_episode_steps=limit, name=name
-        )
+        return FiniteMDP.from_transitions(base.P, base.initial_state_distrib, max_episode_steps=limit, name=name)
     raise ModelUnavailableError(f"{name} does not expose its dynamics")
