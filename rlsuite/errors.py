@@ -48,6 +48,10 @@ class RecordError(RlsuiteError, ValueError):
     """A run record, checkpoint or configuration file that is missing, truncated or malformed."""
 
 
+class AgentCheckError(RlsuiteError, AssertionError):
+    """An agent that does not keep the agent contract; raised by :func:`rlsuite.agents.check_agent`."""
+
+
 def nearest(name: str, choices: Iterable[str], n: int = 3) -> list[str]:
     """Up to ``n`` names close to ``name``, compared without case, closest first."""
     by_lower = {choice.lower(): choice for choice in choices}

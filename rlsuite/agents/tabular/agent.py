@@ -71,6 +71,7 @@ class TabularAgent(Agent):
         self._env_seed = seeds.env
         self.env_rng = generator(seeds.env)
         self.agent_rng = generator(seeds.agent)
+        self.evaluation_rng = generator(seeds.evaluation)  # of predict, so that evaluating does not disturb learning
         self._returns: list[NDArray[np.float64]] = []
         self._lengths: list[NDArray[np.int64]] = []
 
@@ -140,7 +141,7 @@ class TabularAgent(Agent):
     def predict(self, observation: Any, deterministic: bool = True) -> tuple[Any, None]:
         """The most probable action of :meth:`target_policy` (the first of equals), or a draw from it."""
         row = self.target_policy()[self.observations.index(observation)]
-        action = int(row.argmax()) if deterministic else int(self.agent_rng.choice(row.size, p=row))
+        action = int(row.argmax()) if deterministic else int(self.evaluation_rng.choice(row.size, p=row))
         return self.actions.value(action), None
 
     def save(self, path: str | Path) -> Path:

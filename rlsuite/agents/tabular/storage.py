@@ -51,8 +51,11 @@ def save_agent(agent: TabularAgent, path: str | Path) -> Path:
         "hyperparameters": {name: getattr(h, name) for name in fields(h)},
         "seed": agent.seed,
         "time_limit": int(agent.time_limit),
+        "compiled": agent.mdp is not None,
         "env_rng": agent.env_rng.bit_generator.state,
         "agent_rng": agent.agent_rng.bit_generator.state,
+        "evaluation_rng": agent.evaluation_rng.bit_generator.state,
+        "gymnasium_rng": _gymnasium_rng(agent),
     }
     arrays = _all_arrays(agent) | {"returns": agent.episode_returns, "lengths": agent.episode_lengths}
     data = safetensors.numpy.save(
@@ -62,6 +65,13 @@ def save_agent(agent: TabularAgent, path: str | Path) -> Path:
     return path
 
 
+def _gymnasium_rng(agent: TabularAgent) -> dict[str, Any] | None:
+    """The random state of the environment that the agent steps; none before its first reset seeds it."""
+    if agent.mdp is not None or agent.env is None or agent.num_timesteps == 0:
+        return None
+    return dict(agent.env.unwrapped.np_random.bit_generator.state)
+
+
 def read_header(path: str | Path) -> dict[str, Any]:
     """The JSON header of a saved agent.
 
@@ -69,7 +79,7 @@ def read_header(path: str | Path) -> dict[str, Any]:
         RecordError: the file is missing, truncated or not a saved agent.
     """
     try:
-        with safetensors.safe_open(path, framework="numpy") as file:  # type: ignore[no-untyped-call]
+        with safetensors.safe_open(path, framework="numpy") as file:
             header = json.loads((file.metadata() or {})["rlsuite"])
         if header["format"] != FORMAT:
             raise KeyError(FORMAT)
@@ -81,7 +91,11 @@ def read_header(path: str | Path) -> dict[str, Any]:
 
 
 def load_agent(cls: type[T], path: str | Path, env: gym.Env[Any, Any] | str | None, mdp: FiniteMDP | None = None) -> T:
-    """Rebuild an agent of class ``cls`` from ``path``, every table and random stream as it was."""
+    """Rebuild an agent of class ``cls`` from ``path``, every table and random stream as it was.
+
+    Where the agent steps a Gymnasium environment, the state of that environment cannot be saved: an episode that was
+    running is abandoned, and the next one starts from the environment's restored random stream.
+    """
     header = read_header(path)
     if header["agent"] != cls.name:
         raise RecordError(f"{path} holds a {header['agent']!r} agent, not {cls.name!r}")
@@ -93,6 +107,7 @@ def load_agent(cls: type[T], path: str | Path, env: gym.Env[Any, Any] | str | No
             mdp=mdp,
             seed=header["seed"],
             time_limit=header["time_limit"],
+            compiled=None if header["compiled"] or mdp is not None else False,
             **header["hyperparameters"],
         )
         for name, array in _all_arrays(agent).items():
@@ -103,6 +118,10 @@ def load_agent(cls: type[T], path: str | Path, env: gym.Env[Any, Any] | str | No
             array[...] = stored[name]
         agent.env_rng.bit_generator.state = header["env_rng"]
         agent.agent_rng.bit_generator.state = header["agent_rng"]
+        agent.evaluation_rng.bit_generator.state = header["evaluation_rng"]
+        if agent.mdp is None and agent.env is not None and header["gymnasium_rng"] is not None:
+            agent.env.unwrapped.np_random.bit_generator.state = header["gymnasium_rng"]
+            agent.clock.length[0] = 0
         agent._returns, agent._lengths = [stored["returns"]], [stored["lengths"]]
     except (safetensors.SafetensorError, KeyError, TypeError, AttributeError) as error:
         raise RecordError(f"{path} is not a saved agent, or is damaged: {error}") from None

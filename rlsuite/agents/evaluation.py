@@ -1,0 +1,104 @@
+"""Evaluation: the undiscounted return of an agent's policy, estimated by whole episodes in a Gymnasium environment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, overload
+
+import gymnasium as gym
+import numpy as np
+
+from rlsuite.agents.base import Agent
+from rlsuite.errors import HyperparameterError
+
+
+def episode_seeds(entropy: int | Sequence[int] | None, n: int) -> list[int]:
+    """``n`` independent seeds, one for the reset of each episode."""
+    words = np.random.SeedSequence(entropy).generate_state(n, np.uint64)
+    return [int(word >> np.uint64(1)) for word in words]
+
+
+def run_episodes(
+    agent: Agent,
+    env: gym.Env[Any, Any],
+    seeds: Sequence[int],
+    *,
+    deterministic: bool = True,
+    max_episode_steps: int = 1000,
+) -> tuple[list[float], list[int]]:
+    """Returns and lengths of one episode per seed; an episode without time limit is cut after ``max_episode_steps``."""
+    limit = env.spec.max_episode_steps if env.spec and env.spec.max_episode_steps else max_episode_steps
+    returns, lengths = [], []
+    for seed in seeds:
+        observation, _ = env.reset(seed=seed)
+        total, length, over = 0.0, 0, False
+        while not over and length < limit:
+            action, _ = agent.predict(observation, deterministic=deterministic)
+            observation, reward, terminated, truncated, _ = env.step(action)
+            total += float(reward)
+            length += 1
+            over = terminated or truncated
+        returns.append(total)
+        lengths.append(length)
+    return returns, lengths
+
+
+@overload
+def evaluate_policy(
+    agent: Agent,
+    env: gym.Env[Any, Any] | str,
+    n_eval_episodes: int = ...,
+    deterministic: bool = ...,
+    return_episode_rewards: Literal[False] = ...,
+    *,
+    seed: int | None = ...,
+    max_episode_steps: int = ...,
+) -> tuple[float, float]: ...
+
+
+@overload
+def evaluate_policy(
+    agent: Agent,
+    env: gym.Env[Any, Any] | str,
+    n_eval_episodes: int = ...,
+    deterministic: bool = ...,
+    *,
+    return_episode_rewards: Literal[True],
+    seed: int | None = ...,
+    max_episode_steps: int = ...,
+) -> tuple[list[float], list[int]]: ...
+
+
+def evaluate_policy(
+    agent: Agent,
+    env: gym.Env[Any, Any] | str,
+    n_eval_episodes: int = 10,
+    deterministic: bool = True,
+    return_episode_rewards: bool = False,
+    *,
+    seed: int | None = None,
+    max_episode_steps: int = 1000,
+) -> tuple[Any, Any]:
+    """Mean and standard deviation of the return over ``n_eval_episodes`` episodes, as stable-baselines3's function.
+
+    Args:
+        agent: anything with ``predict``.
+        env: environment to play in, or its id; not the one in which the agent is in the middle of learning.
+        deterministic: whether to take the agent's best actions or to draw from its policy.
+        return_episode_rewards: return the two lists (returns, lengths) instead.
+        seed: of the episodes; the same seed gives the same episodes. ``None`` draws one.
+        max_episode_steps: episode cap where the environment has no time limit (a greedy policy may walk in circles).
+
+    Raises:
+        HyperparameterError: ``n_eval_episodes`` is not positive.
+    """
+    if n_eval_episodes < 1:
+        raise HyperparameterError(f"evaluate_policy.n_eval_episodes must be at least 1, not {n_eval_episodes!r}")
+    environment = gym.make(env) if isinstance(env, str) else env
+    seeds = episode_seeds(seed, n_eval_episodes)
+    returns, lengths = run_episodes(
+        agent, environment, seeds, deterministic=deterministic, max_episode_steps=max_episode_steps
+    )
+    if return_episode_rewards:
+        return returns, lengths
+    return float(np.mean(returns)), float(np.std(returns))
