@@ -1,0 +1,62 @@
+"""The ``rlsuite`` command: one sub-command a file; heavy imports happen inside the command that needs them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import rlsuite
+from rlsuite.cli import compare, completion, evaluate, list_, reproduce, train
+from rlsuite.errors import RlsuiteError
+
+COMMANDS = (compare, train, evaluate, list_, reproduce, completion)
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message} (see `{self.prog} --help`)\n")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    parser = Parser(
+        prog="rlsuite",
+        description="Reinforcement learning on one Gymnasium interface: compare algorithms, train and evaluate agents.",
+        epilog="A first verdict:  rlsuite compare --env CliffWalking-v1 --algo sarsa q-learning --seeds 30",
+    )
+    parser.add_argument("--version", action="version", version=f"rlsuite {rlsuite.__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
+    for command in COMMANDS:
+        sub = command.add_parser(commands)
+        sub.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        sub.set_defaults(run=command.run)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status: 0 done, 2 bad input, 130 interrupted."""
+    arguments = build_parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except RlsuiteError as error:
+        if arguments.debug:
+            raise
+        print(f"rlsuite {arguments.command}: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        if arguments.debug:
+            raise
+        print(f"\nrlsuite {arguments.command}: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `rlsuite list | head`: the reader has gone, which is no error
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,356 @@
+"""Comparisons: seeds × algorithms × environments, run in parallel, recorded as they finish, resumed where they stopped.
+
+``run(plan)`` leaves ``OUT/runs/ENV/ALGO/NAME/`` with one line of ``metrics.jsonl`` per finished seed and returns the
+:class:`~rlsuite.experiments.results.Comparison` of everything recorded, so a second call with the same output adds only
+what is missing. ``NAME`` contains a digest of all that determines a run: changing a hyperparameter, the budget or the
+horizon starts another record instead of mixing two experiments.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from rlsuite.agents.tabular.kernels import compiled_before, mark_compiled
+from rlsuite.envs.finite.mdp import FiniteMDP
+from rlsuite.envs.finite.spaces import DiscreteIndex
+from rlsuite.envs.registration import make_env
+from rlsuite.errors import HyperparameterError, ModelUnavailableError, RecordError
+from rlsuite.experiments.provenance import provenance
+from rlsuite.experiments.records import METRICS, RunWriter, read_rows, run_folder
+from rlsuite.experiments.results import Comparison, Entry, Reference, Run, Tables, Task
+from rlsuite.experiments.runner import (
+    DEFAULT_HORIZON,
+    Budget,
+    ExactReturn,
+    RunSpec,
+    Scorer,
+    ValuePredictionError,
+    run_on_env,
+    run_on_model,
+)
+from rlsuite.experiments.settings import Setting
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to compare.
+
+    Attributes:
+        env_ids: Gymnasium ids. env_kwargs: by id. settings: the algorithms.
+        n_seeds: runs k = 0 … n_seeds - 1. max_episode_steps: overrides the environments' own limit.
+        gamma: discount factor the settings were expanded with, or ``None`` for each algorithm's default.
+        eval_episodes: episodes per score where there is no model. workers: parallel runs (default: all processors).
+    """
+
+    env_ids: tuple[str, ...]
+    settings: tuple[Setting, ...]
+    n_seeds: int
+    budget: Budget
+    out: Path
+    env_kwargs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    max_episode_steps: int | None = None
+    eval_episodes: int = 10
+    workers: int | None = None
+    command: str | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Told to the caller: how many runs are done of how many, which one is at work, and whether it is compiling."""
+
+    done: int
+    total: int
+    label: str
+    compiling: bool = False
+
+
+@dataclass
+class _Job:
+    """One setting on one environment: its record and the seeds still missing."""
+
+    setting: Setting
+    problem: _Problem
+    folder: Path
+    runs: dict[int, Run]
+
+    def spec(self, plan: Plan, seed: int) -> RunSpec:
+        return RunSpec(
+            env_id=self.problem.env_id,
+            env_kwargs=self.problem.env_kwargs,
+            algo=self.setting.algo,
+            values=self.setting.values,
+            seed=seed,
+            budget=plan.budget,
+            horizon=self.problem.horizon,
+            eval_episodes=plan.eval_episodes,
+            checkpoint=str(self.folder / "checkpoints" / f"s{seed}.safetensors"),
+        )
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """One environment, read once: its model where it has one, the horizon, the exact solution."""
+
+    env_id: str
+    env_kwargs: dict[str, Any]
+    horizon: int
+    gamma: float
+    metric: Literal["return", "rms-error"]
+    mdp: FiniteMDP | None
+    reference: Reference | None
+
+    def scorer(self) -> Scorer:
+        assert self.mdp is not None
+        if self.metric == "rms-error":
+            return ValuePredictionError(self.mdp, self.gamma)
+        return ExactReturn(self.mdp, self.horizon)
+
+
+def run(plan: Plan, on_progress: Callable[[Progress], None] = lambda _: None) -> Comparison:
+    """Run what is missing and return everything recorded.
+
+    A ``KeyboardInterrupt`` keeps the runs that finished and returns the comparison of those, with a note.
+
+    Raises:
+        RlsuiteError: an environment, algorithm or record that cannot be used; nothing has been run then.
+    """
+    metric = _metric(plan.settings)
+    problems = [_read_problem(plan, env_id, metric) for env_id in plan.env_ids]
+    jobs = [_open_job(plan, problem, setting) for problem in problems for setting in plan.settings]
+    notes = list(_execute(plan, jobs, on_progress))
+    tasks = tuple(
+        Task(
+            env_id=problem.env_id,
+            env_kwargs=problem.env_kwargs,
+            gamma=problem.gamma,
+            horizon=problem.horizon,
+            metric=problem.metric,
+            budget_unit=plan.budget.unit,
+            entries=tuple(_entry(job, plan.n_seeds) for job in jobs if job.problem is problem),
+            mdp=problem.mdp,
+            reference=problem.reference,
+        )
+        for problem in problems
+    )
+    made_by = provenance(plan.command)
+    return Comparison(tasks, command=made_by["command"], provenance=made_by, notes=tuple(notes))
+
+
+# -- before anything runs ----------------------------------------------------------------------------------------------
+
+
+def _metric(settings: Iterable[Setting]) -> Literal["return", "rms-error"]:
+    kinds = {setting.algo: setting.agent.kind for setting in settings}
+    predictors = [algo for algo, kind in kinds.items() if kind == "prediction"]
+    others = [algo for algo, kind in kinds.items() if kind != "prediction"]
+    if predictors and others:
+        raise HyperparameterError(
+            f"cannot compare {', '.join(predictors)} (learn the value of a given policy) with {', '.join(others)} "
+            "(find a policy); compare each kind by itself"
+        )
+    return "rms-error" if predictors else "return"
+
+
+def _gamma(settings: Iterable[Setting]) -> float:
+    gammas = {s.hyperparameters["gamma"] for s in settings if "gamma" in s.hyperparameters}
+    return float(max(gammas, default=1.0))
+
+
+def _read_problem(plan: Plan, env_id: str, metric: Literal["return", "rms-error"]) -> _Problem:
+    from rlsuite.experiments.reference import solve_reference
+
+    kwargs = plan.env_kwargs.get(env_id, {})
+    env = make_env(env_id, **kwargs)
+    try:
+        DiscreteIndex(env.observation_space)
+        DiscreteIndex(env.action_space, "action")
+        own_limit = env.spec.max_episode_steps if env.spec else None
+        horizon = plan.max_episode_steps or own_limit or DEFAULT_HORIZON
+        try:
+            mdp = FiniteMDP.from_env(env)
+        except ModelUnavailableError as error:
+            needing = [s.algo for s in plan.settings if s.agent.kind == "planning"]
+            if metric == "rms-error":
+                needing = [s.algo for s in plan.settings]
+            if needing:
+                raise ModelUnavailableError(f"{needing[0]} cannot run on {env_id}: {error}") from None
+            mdp = None
+    finally:
+        env.close()
+    gamma = _gamma(plan.settings)
+    reference = solve_reference(mdp, gamma, horizon) if mdp is not None else None
+    return _Problem(env_id, kwargs, horizon, gamma, metric, mdp, reference)
+
+
+def _open_job(plan: Plan, problem: _Problem, setting: Setting) -> _Job:
+    budget = {"unit": plan.budget.unit, "amount": plan.budget.amount, "checkpoints": plan.budget.n_checkpoints}
+    digest = setting.digest(
+        env_kwargs=problem.env_kwargs, budget=budget, horizon=problem.horizon, eval_episodes=plan.eval_episodes
+    )
+    name = f"{setting.label.removeprefix(setting.algo).strip().replace(' ', ',') or 'default'}-{digest}"
+    folder = run_folder(plan.out / "runs", problem.env_id, setting.algo, name)
+    runs = {run.seed: run for run in (_read_run(folder, row) for row in read_rows(folder / METRICS))}
+    return _Job(setting, problem, folder, runs)
+
+
+def _config(job: _Job, plan: Plan) -> dict[str, Any]:
+    return {
+        "env": job.problem.env_id,
+        "env_kwargs": job.problem.env_kwargs,
+        "algo": job.setting.algo,
+        "label": job.setting.label,
+        "hyperparameters": job.setting.hyperparameters,
+        "budget": {"unit": plan.budget.unit, "amount": plan.budget.amount},
+        "n_checkpoints": plan.budget.n_checkpoints,
+        "max_episode_steps": job.problem.horizon,
+        "metric": job.problem.metric,
+        "eval_episodes": plan.eval_episodes,
+        "seeds": "run k uses SeedSequence(k); see metrics.jsonl for the finished k",
+        "provenance": provenance(plan.command),
+    }
+
+
+# -- running -----------------------------------------------------------------------------------------------------------
+
+
+def _execute(plan: Plan, jobs: list[_Job], on_progress: Callable[[Progress], None]) -> Iterator[str]:
+    missing = [(job, seed) for job in jobs for seed in range(plan.n_seeds) if seed not in job.runs]
+    total = len(jobs) * plan.n_seeds
+    done = total - len(missing)
+    workers = plan.workers or os.cpu_count() or 1
+    with ExitStack() as stack:
+        writers = {
+            id(job): stack.enter_context(RunWriter(job.folder, _config(job, plan)))
+            for job in dict((id(j), j) for j, _ in missing).values()
+        }
+        executors = _Executors(workers, stack)
+        futures: dict[Future[Run], _Job] = {}
+        try:
+            for job in jobs:
+                seeds = [seed for other, seed in missing if other is job]
+                if not seeds:
+                    continue
+                on_progress(Progress(done, total, job.setting.label, compiling=not compiled_before(job.setting.algo)))
+                if job.problem.mdp is not None:
+                    # the first run compiles; the others must not queue up behind it holding threads
+                    first = run_on_model(job.spec(plan, seeds[0]), job.problem.mdp, scorer := job.problem.scorer())
+                    mark_compiled(job.setting.algo)
+                    done = _record(job, first, writers[id(job)], done)
+                    for seed in seeds[1:]:
+                        spec = job.spec(plan, seed)
+                        futures[executors.threads.submit(run_on_model, spec, job.problem.mdp, scorer)] = job
+                else:
+                    for seed in seeds:
+                        futures[executors.processes.submit(run_on_env, job.spec(plan, seed))] = job
+                on_progress(Progress(done, total, job.setting.label))
+            pending = set(futures)
+            while pending:
+                finished, pending = wait(pending, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    job = futures.pop(future)
+                    done = _record(job, future.result(), writers[id(job)], done)
+                    on_progress(Progress(done, total, job.setting.label))
+        except KeyboardInterrupt:
+            executors.cancel()
+            for future, job in futures.items():
+                if future.done() and not future.cancelled() and future.exception() is None:
+                    done = _record(job, future.result(), writers[id(job)], done)
+            if not all(job.runs for job in jobs):
+                raise
+            yield f"interrupted: {done} of {total} runs finished; the same command goes on from here"
+
+
+class _Executors:
+    """Threads for compiled runs (they release the GIL), processes for interpreted ones; each made when first needed."""
+
+    def __init__(self, workers: int, stack: ExitStack) -> None:
+        self.workers, self.stack = workers, stack
+        self._made: dict[str, Executor] = {}
+
+    @property
+    def threads(self) -> Executor:
+        if "threads" not in self._made:
+            self._made["threads"] = self.stack.enter_context(ThreadPoolExecutor(self.workers))
+        return self._made["threads"]
+
+    @property
+    def processes(self) -> Executor:
+        if "processes" not in self._made:
+            import multiprocessing
+
+            context = multiprocessing.get_context("spawn")
+            self._made["processes"] = self.stack.enter_context(ProcessPoolExecutor(self.workers, context))
+        return self._made["processes"]
+
+    def cancel(self) -> None:
+        for executor in self._made.values():
+            executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _record(job: _Job, run: Run, writer: RunWriter, done: int) -> int:
+    if not np.isfinite(run.score).all():
+        raise RecordError(f"{job.setting.label} on {job.problem.env_id}, seed {run.seed}: a score is not finite")
+    row = {name: getattr(run, name) for name in ("seed", "steps", "episodes", "score", "returns", "lengths", "wall_time")}
+    writer.append(METRICS, row)
+    job.runs[run.seed] = run
+    return done + 1
+
+
+# -- reading back ------------------------------------------------------------------------------------------------------
+
+
+def _read_run(folder: Path, row: dict[str, Any]) -> Run:
+    try:
+        run = Run(
+            seed=int(row["seed"]),
+            steps=np.array(row["steps"], np.int64),
+            episodes=np.array(row["episodes"], np.int64),
+            score=np.array(row["score"], np.float64),
+            returns=np.array(row["returns"], np.float64),
+            lengths=np.array(row["lengths"], np.int64),
+            wall_time=float(row["wall_time"]),
+        )
+        if not (run.steps.shape == run.episodes.shape == run.score.shape and run.score.ndim == 1 and run.score.size):
+            raise ValueError("steps, episodes and score differ in length")
+        if run.returns.shape != run.lengths.shape:
+            raise ValueError("returns and lengths differ in length")
+    except (KeyError, TypeError, ValueError) as error:
+        raise RecordError(f"{folder / METRICS} holds a row that is not a run: {error}") from None
+    return run
+
+
+def _entry(job: _Job, n_seeds: int) -> Entry:
+    runs = tuple(job.runs[seed] for seed in sorted(job.runs) if seed < n_seeds)
+    return Entry(
+        label=job.setting.label,
+        algo=job.setting.algo,
+        kind=job.setting.agent.kind,
+        hyperparameters=job.setting.hyperparameters,
+        runs=runs,
+        tables=_tables(job, runs) if job.problem.mdp is not None and runs else None,
+    )
+
+
+def _tables(job: _Job, runs: tuple[Run, ...]) -> Tables | None:
+    """What the run with the median final score learned, and the visits of all runs."""
+    from safetensors.numpy import load_file
+
+    final = np.array([run.score[-1] for run in runs])
+    median = runs[int(np.argsort(final, kind="stable")[(len(runs) - 1) // 2])]
+    path = job.folder / "checkpoints" / f"s{median.seed}.safetensors"
+    agent: Any = job.setting.agent.load(path, mdp=job.problem.mdp)  # type: ignore[call-arg]
+    visits = np.zeros(job.problem.mdp.n_observations if job.problem.mdp else 0)
+    for run in runs:
+        stored = load_file(job.folder / "checkpoints" / f"s{run.seed}.safetensors")
+        visits += stored["visits"] / len(runs)
+    values = agent.state_values if hasattr(agent, "state_values") else agent.action_values.max(axis=1)
+    return Tables(median.seed, np.asarray(values), agent.target_policy(), visits)
+
