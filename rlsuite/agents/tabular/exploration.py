@@ -3,7 +3,7 @@
 * epsilon-greedy: a uniform action with probability epsilon, else a greedy one, ties broken at random
   (Sutton & Barto 2018, sec. 2.2); epsilon constant, or decaying linearly, exponentially or as 1/episode;
 * softmax (Boltzmann): probability proportional to exp(Q / temperature) (sec. 2.8);
-* UCB: argmax of Q + c sqrt(ln N(s) / N(s, a)), untried actions first (sec. 2.7);
+* UCB: argmax of Q + c sqrt(ln N(s) / N(s, a)), untried actions first, ties broken at random (sec. 2.7);
 * optimistic initial values: the tables simply start at ``initial_value`` (sec. 2.6).
 
 The step size of the n-th update of a table entry is ``alpha / n**alpha_power``: constant at power 0, the sample average
@@ -120,6 +120,17 @@ def current_epsilon(e):
 
 
 @kernel
+def upper_bound(q, s, a, e):
+    """Q(s,a) + c sqrt(ln N(s) / N(s,a)); infinite for an action never tried (eq. 2.10)."""
+    if e.tried[s, a] == 0:
+        return np.inf
+    visits = 0
+    for b in range(q.shape[1]):
+        visits += e.tried[s, b]
+    return q[s, a] + e.ucb_c * math.sqrt(math.log(visits) / e.tried[s, a])
+
+
+@kernel
 def choose_action(q, s, e, rng):
     """An action of the behaviour policy in ``s``, and the counts moved on."""
     n_actions = q.shape[1]
@@ -140,24 +151,21 @@ def choose_action(q, s, e, rng):
                 chosen = a
                 break
     else:
-        visits, untried = 0, 0
+        best, ties = -np.inf, 0
         for a in range(n_actions):
-            visits += e.tried[s, a]
-            untried += e.tried[s, a] == 0
-        if untried > 0:
-            skip = int(rng.random() * untried)
+            bound = upper_bound(q, s, a, e)
+            if bound > best:
+                best, chosen, ties = bound, a, 1
+            elif bound == best:
+                ties += 1
+        if ties > 1:
+            skip = int(rng.random() * ties)
             for a in range(n_actions):
-                if e.tried[s, a] == 0:
+                if upper_bound(q, s, a, e) == best:
                     if skip == 0:
                         chosen = a
                         break
                     skip -= 1
-        else:
-            best = -np.inf
-            for a in range(n_actions):
-                bound = q[s, a] + e.ucb_c * math.sqrt(math.log(visits) / e.tried[s, a])
-                if bound > best:
-                    best, chosen = bound, a
         e.tried[s, chosen] += 1
     e.step[0] += 1
     return chosen
@@ -165,19 +173,47 @@ def choose_action(q, s, e, rng):
 
 @kernel
 def action_probability(q, s, a, e):
-    """Probability that the behaviour policy takes ``a`` in ``s`` (for UCB: of its greedy part, ties shared)."""
+    """Probability that :func:`choose_action` would now take ``a`` in ``s``, random ties shared among their actions."""
     n_actions = q.shape[1]
-    top = max_value(q, s)
+    if e.rule == EPSILON_GREEDY:
+        top, ties = max_value(q, s), 0
+        for b in range(n_actions):
+            ties += q[s, b] == top
+        epsilon = current_epsilon(e)
+        return epsilon / n_actions + ((1.0 - epsilon) / ties if q[s, a] == top else 0.0)
     if e.rule == SOFTMAX:
-        total = 0.0
+        top, total = max_value(q, s), 0.0
         for b in range(n_actions):
             total += math.exp((q[s, b] - top) / e.temperature)
         return math.exp((q[s, a] - top) / e.temperature) / total
-    epsilon = current_epsilon(e) if e.rule == EPSILON_GREEDY else 0.0
-    ties = 0
+    bound, ties = upper_bound(q, s, a, e), 0
     for b in range(n_actions):
-        ties += q[s, b] == top
-    return epsilon / n_actions + ((1.0 - epsilon) / ties if q[s, a] == top else 0.0)
+        other = upper_bound(q, s, b, e)
+        if other > bound:
+            return 0.0
+        ties += other == bound
+    return 1.0 / ties
+
+
+@kernel
+def expected_value(q, s, e):
+    """sum_a pi(a|s) Q(s,a) under the behaviour policy."""
+    n_actions, total = q.shape[1], 0.0
+    if e.rule == EPSILON_GREEDY:  # in one pass: however many actions tie, together they weigh 1 - epsilon
+        for a in range(n_actions):
+            total += q[s, a]
+        epsilon = current_epsilon(e)
+        return (1.0 - epsilon) * max_value(q, s) + epsilon / n_actions * total
+    if e.rule == SOFTMAX:
+        top, weights = max_value(q, s), 0.0
+        for a in range(n_actions):
+            weight = math.exp((q[s, a] - top) / e.temperature)
+            weights += weight
+            total += weight * q[s, a]
+        return total / weights
+    for a in range(n_actions):
+        total += action_probability(q, s, a, e) * q[s, a]
+    return total
 
 
 @kernel
