@@ -9,7 +9,7 @@ Statistical Precipice" (NeurIPS 2021), section 4.3. *Intervals* are percentile i
 :math:`\hat\theta^*_1 … \hat\theta^*_B` are the aggregate of each resample, and the 95 % interval is
 :math:`[\hat\theta^*_{(0.025)}, \hat\theta^*_{(0.975)}]`. Its ends are order statistics, taken outwards, never
 interpolated. Coverage is 95 % as the number of runs grows and *less* with few (about 84 % for the mean of 5 normal
-runs, 93 % for 20); one run has no interval, and NaN says so.
+runs, 92 % for 20); one run has no interval, and NaN says so.
 
 How many resamples: the simulation error of an end is about :math:`2.7/\sqrt B` standard errors of the statistic. With
 ``REPS = 2000`` that is 3 % of the interval's half-width, well below the 7 % by which the standard error itself is
