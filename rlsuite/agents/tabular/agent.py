@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -94,6 +94,9 @@ class TabularAgent(Agent):
     def target_policy(self) -> NDArray[np.float64]:
         """``(n_observations, n_actions)`` probabilities of the policy that was learned, without exploration."""
 
+    def make_room_for(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Called before saved arrays of these shapes are put back; a memory that grows makes room here."""
+
     # -- the four verbs -----------------------------------------------------------------------------------------------
 
     @property
@@ -131,7 +134,8 @@ class TabularAgent(Agent):
             for step in self._stops(until_step, callbacks):
                 self._advance(step, until_episode)
                 due = [c for c in callbacks if self.num_timesteps == step and step % c.every == 0]
-                if not all([c.on_step() for c in due]) or self.num_episodes >= until_episode:
+                answers = [c.on_step() for c in due]  # every one is called, also after one that stops
+                if not all(answers) or self.num_episodes >= until_episode:
                     break
         finally:
             for each in callbacks:
@@ -153,7 +157,7 @@ class TabularAgent(Agent):
     ) -> Self:
         return storage.load_agent(cls, path, env, mdp)
 
-    # -- how it runs ----------------------------------------------------------------------------------------------------
+    # -- how it runs ---------------------------------------------------------------------------------------------------
 
     def _stops(self, until_step: int, callbacks: list[BaseCallback]) -> Iterator[int]:
         """Steps at which to pause: wherever a callback is due, and at the end."""

@@ -110,6 +110,7 @@ def load_agent(cls: type[T], path: str | Path, env: gym.Env[Any, Any] | str | No
             compiled=None if header["compiled"] or mdp is not None else False,
             **header["hyperparameters"],
         )
+        agent.make_room_for({name: array.shape for name, array in stored.items()})
         for name, array in _all_arrays(agent).items():
             if stored[name].shape != array.shape or stored[name].dtype != array.dtype:
                 raise RecordError(
