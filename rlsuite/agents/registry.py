@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import gymnasium as gym
 
 from rlsuite.agents.base import Agent
 from rlsuite.errors import InvalidEnvironmentError, UnknownNameError
@@ -48,3 +51,8 @@ def agent_class(name: str) -> type[Agent]:
     if not (isinstance(loaded, type) and issubclass(loaded, Agent)):
         raise InvalidEnvironmentError(f"entry point {wanted!r} of {GROUP} is not a subclass of rlsuite.agents.Agent")
     return loaded
+
+
+def agent(name: str, env: gym.Env[Any, Any] | str, **arguments: Any) -> Agent:
+    """The agent registered as ``name``, in ``env``: ``agent("q-learning", "CliffWalking-v1", seed=0, alpha=0.5)``."""
+    return agent_class(name)(env, **arguments)

@@ -30,16 +30,26 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     budget.add_argument(
         "--episodes", type=positive_int, metavar="N", help=f"episodes to learn (default: {DEFAULT_EPISODES})"
     )
-    budget.add_argument("-n", "--n-timesteps", type=positive_int, metavar="N", help="environment steps to learn, instead")
-    parser.add_argument("--gamma", type=discount, metavar="G", help="discount factor of all algorithms (default: theirs)")
+    budget.add_argument(
+        "-n", "--n-timesteps", type=positive_int, metavar="N", help="environment steps to learn, instead"
+    )
+    parser.add_argument(
+        "--gamma", type=discount, metavar="G", help="discount factor of all algorithms (default: theirs)"
+    )
     parser.add_argument(
         "--max-episode-steps", type=positive_int, metavar="N", help="time limit (default: the environment's, else 1000)"
     )
     add_env_kwargs(parser)
     add_set(parser, grid=True)
-    parser.add_argument("--checkpoints", type=positive_int, default=50, metavar="N", help="points per curve (default: 50)")
     parser.add_argument(
-        "--eval-episodes", type=positive_int, default=10, metavar="N", help="per score, where there is no model (default: 10)"
+        "--checkpoints", type=positive_int, default=50, metavar="N", help="points per curve (default: 50)"
+    )
+    parser.add_argument(
+        "--eval-episodes",
+        type=positive_int,
+        default=10,
+        metavar="N",
+        help="per score, where there is no model (default: 10)",
     )
     parser.add_argument("--workers", type=positive_int, metavar="N", help="parallel runs (default: all processors)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="output folder (default: runs/compare/ENVS)")

@@ -62,11 +62,11 @@ def _algo(console: Any, name: str) -> None:
 def _envs(console: Any, everything: bool) -> None:
     from rich.table import Table
 
-    from rlsuite.envs.registration import discrete_env_ids, env_summary
+    from rlsuite.envs.catalogue import environments, summary
 
     table = Table("id", "time limit", "what it is", box=None, pad_edge=False)
-    for spec in discrete_env_ids(everything):
-        table.add_row(spec.id, str(spec.max_episode_steps or "none"), env_summary(spec))
+    for spec in environments(everything):
+        table.add_row(spec.id, str(spec.max_episode_steps or "none"), summary(spec))
     console.print(table)
     if not everything:
         console.print("\nThese have finite spaces; --all lists every registered environment.", highlight=False)
@@ -80,7 +80,9 @@ def _env(console: Any, env_id: str) -> None:
     env = make_env(env_id)
     console.print(f"[bold]{env_id}[/]\n", highlight=False)
     console.print(inspect.getdoc(type(env.unwrapped)) or "(it has no description)", highlight=False, markup=False)
-    console.print(f"\nobservations: {env.observation_space}\nactions: {env.action_space}", highlight=False, markup=False)
+    console.print(
+        f"\nobservations: {env.observation_space}\nactions: {env.action_space}", highlight=False, markup=False
+    )
     env.close()
 
 

@@ -23,8 +23,12 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=seed, default=0, metavar="K", help="default: 0")
     add_set(parser, grid=False)
     add_env_kwargs(parser)
-    parser.add_argument("--eval-freq", type=positive_int, default=10_000, metavar="N", help="steps between evaluations (default: 10000)")
-    parser.add_argument("--eval-episodes", type=positive_int, default=20, metavar="N", help="per evaluation (default: 20)")
+    parser.add_argument(
+        "--eval-freq", type=positive_int, default=10_000, metavar="N", help="steps between evaluations (default: 10000)"
+    )
+    parser.add_argument(
+        "--eval-episodes", type=positive_int, default=20, metavar="N", help="per evaluation (default: 20)"
+    )
     parser.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR", help="default: runs")
     parser.add_argument("--name", help="of the run (default: run1, run2 …)")
     return parser

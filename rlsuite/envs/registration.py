@@ -66,8 +66,7 @@ def make_env(id: str, *, max_episode_steps: int | None = None, **kwargs: Any) ->
         UnknownNameError: nothing is registered under the id; the message names the nearest ids.
         InvalidEnvironmentError: the environment cannot be imported, does not take these arguments, or fails to start.
     """
-    _import_module_of(id)
-    spec = _find_spec(id.partition(":")[2] or id)
+    spec = find_spec(id)
     creator = _creator(spec)
     _check_arguments(spec.id, creator, {**spec.kwargs, **kwargs})
     try:
@@ -82,6 +81,17 @@ def make_env(id: str, *, max_episode_steps: int | None = None, **kwargs: Any) ->
         raise InvalidEnvironmentError(
             f"{spec.id} cannot be made with {given}: {type(error).__name__}: {_one_line(error)}"
         ) from error
+
+
+def find_spec(id: str) -> gym.envs.registration.EnvSpec:
+    """The registration of ``id``, after importing the module that ``module:id`` names.
+
+    Raises:
+        UnknownNameError: nothing is registered under the id.
+        InvalidEnvironmentError: the module cannot be imported.
+    """
+    _import_module_of(id)
+    return _find_spec(id.rpartition(":")[2])
 
 
 def nearest_ids(id: str, n: int = 3) -> list[str]:

@@ -298,7 +298,9 @@ class _Executors:
 def _record(job: _Job, run: Run, writer: RunWriter, done: int) -> int:
     if not np.isfinite(run.score).all():
         raise RecordError(f"{job.setting.label} on {job.problem.env_id}, seed {run.seed}: a score is not finite")
-    row = {name: getattr(run, name) for name in ("seed", "steps", "episodes", "score", "returns", "lengths", "wall_time")}
+    row = {
+        name: getattr(run, name) for name in ("seed", "steps", "episodes", "score", "returns", "lengths", "wall_time")
+    }
     writer.append(METRICS, row)
     job.runs[run.seed] = run
     return done + 1
@@ -353,4 +355,3 @@ def _tables(job: _Job, runs: tuple[Run, ...]) -> Tables | None:
         visits += stored["visits"] / len(runs)
     values = agent.state_values if hasattr(agent, "state_values") else agent.action_values.max(axis=1)
     return Tables(median.seed, np.asarray(values), agent.target_policy(), visits)
-

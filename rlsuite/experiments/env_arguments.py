@@ -32,7 +32,9 @@ def parse_env_kwargs(env_ids: Sequence[str], assignments: Sequence[str]) -> dict
         left, equals, text = assignment.partition("=")
         target, _, name = left.strip().rpartition(".")
         if not equals or not name:
-            raise InvalidEnvironmentError(f"cannot read --env-kwargs {assignment!r}; write NAME=VALUE or ENV.NAME=VALUE")
+            raise InvalidEnvironmentError(
+                f"cannot read --env-kwargs {assignment!r}; write NAME=VALUE or ENV.NAME=VALUE"
+            )
         if target and target not in accepted:
             raise UnknownNameError("environment", target, env_ids, hint=f"in --env-kwargs {assignment}")
         taking = [env_id for env_id in ([target] if target else env_ids) if _takes(accepted[env_id], name)]
@@ -96,4 +98,3 @@ def _read(text: str, annotation: Any, where: str) -> Any:
 
 def _is_union(annotation: Any) -> bool:
     return isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union
-

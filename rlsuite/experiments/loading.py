@@ -32,7 +32,9 @@ def load(run: str | Path, checkpoint: str | None = None) -> Agent:
     chosen = checkpoint or ("last" if "last" in names else next(iter(names), None))
     if chosen not in names:
         raise RecordError(
-            f"{folder} has no checkpoint {chosen!r}; it has {', '.join(names)}" if names else f"{folder} has no checkpoint"
+            f"{folder} has no checkpoint {chosen!r}; it has {', '.join(names)}"
+            if names
+            else f"{folder} has no checkpoint"
         )
     try:
         env_id, kwargs, algo = config["env"], dict(config["env_kwargs"]), config["algo"]

@@ -123,7 +123,9 @@ def _targets(
         if name not in owned:
             raise UnknownNameError(f"hyperparameter of {algo}", name, owned, hint=f"it has {', '.join(owned)}")
         return [(algo, owned[name])]
-    having = [(algo, fields(c.Hyperparameters)[name]) for algo, c in classes.items() if name in fields(c.Hyperparameters)]
+    having = [
+        (algo, fields(c.Hyperparameters)[name]) for algo, c in classes.items() if name in fields(c.Hyperparameters)
+    ]
     if not having:
         every = list(dict.fromkeys(n for c in classes.values() for n in fields(c.Hyperparameters)))
         raise UnknownNameError("hyperparameter", name, every, hint=f"none of {', '.join(classes)} has it")

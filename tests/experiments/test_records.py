@@ -117,7 +117,9 @@ def test_yaml_keeps_floats_exactly(tmp_path):
 
 
 def test_folder_names_are_safe(tmp_path):
-    assert run_folder(tmp_path, "my_module:My/Env-v0", "sb3:ppo", "a-s0") == tmp_path / "my_module-My-Env-v0/sb3-ppo/a-s0"
+    assert (
+        run_folder(tmp_path, "my_module:My/Env-v0", "sb3:ppo", "a-s0") == tmp_path / "my_module-My-Env-v0/sb3-ppo/a-s0"
+    )
     assert slug("../../etc") == "-..-etc"
     assert "/" not in slug("a/b") and slug("") == "_"
 

@@ -1,0 +1,184 @@
+"""The real command line, end to end in subprocesses."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import rlsuite
+
+
+def rlsuite_command(*arguments, cwd, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "rlsuite", *map(str, arguments)], cwd=cwd, capture_output=True, text=True, **options
+    )
+
+
+@pytest.fixture(scope="module")
+def comparison(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("compare")
+    result = rlsuite_command(
+        "compare", "--env", "CliffWalking-v1", "--algo", "sarsa", "q-learning", "value-iteration", "--seeds", "6",
+        "--episodes", "200", "--gamma", "1", "--set", "alpha=0.5", "--out", "out", cwd=folder,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    return folder, result
+
+
+def test_compare_leaves_a_page_tables_and_records(comparison):
+    folder, result = comparison
+    page = (folder / "out" / "index.html").read_text()
+    assert "q-learning" in page and "CliffWalking-v1" in page
+    assert "index.html" in result.stdout
+    assert list((folder / "out" / "tables").glob("*.csv"))
+    assert (folder / "out" / "report.md").exists()
+    assert list((folder / "out" / "figures").glob("*.png"))
+    rows = [
+        json.loads(line)
+        for path in (folder / "out" / "runs").rglob("metrics.jsonl")
+        if "q-learning" in str(path)
+        for line in path.read_text().splitlines()
+    ]
+    assert sorted(row["seed"] for row in rows) == list(range(6))
+    assert all(len(row["returns"]) == 200 for row in rows)
+    assert {row["score"][-1] for row in rows} == {-13}  # Q-learning's greedy policy walks the cliff's edge
+
+
+def test_the_final_table_holds_the_exact_optimum(comparison):
+    folder, _ = comparison
+    tables = {path.stem: list(csv.reader(path.open())) for path in (folder / "out" / "tables").glob("*.csv")}
+    text = "\n".join(",".join(row) for table in tables.values() for row in table)
+    assert "value-iteration" in text and "-13" in text
+
+
+def test_a_second_call_adds_seeds_and_repeats_none(comparison):
+    folder, _ = comparison
+    record = next(p for p in (folder / "out" / "runs").rglob("metrics.jsonl") if "sarsa" in str(p))
+    before = record.read_text()
+    result = rlsuite_command(
+        "compare", "--env", "CliffWalking-v1", "--algo", "sarsa", "q-learning", "value-iteration", "--seeds", "8",
+        "--episodes", "200", "--gamma", "1", "--set", "alpha=0.5", "--out", "out", cwd=folder,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    after = record.read_text()
+    assert after.startswith(before)
+    assert sorted(json.loads(line)["seed"] for line in after.splitlines()) == list(range(8))
+
+
+def test_loading_a_run_of_the_comparison(comparison):
+    folder, _ = comparison
+    run = next(p for p in (folder / "out" / "runs").rglob("metrics.jsonl") if "q-learning" in str(p)).parent
+    agent = rlsuite.load(run, "s3")
+    assert agent.seed == 3
+    assert agent.predict(36) == (0, None)  # up, away from the cliff
+    result = rlsuite_command("evaluate", run, "--episodes", "3", "--json", cwd=folder)
+    assert json.loads(result.stdout)["exact_return"] == pytest.approx(-13)
+
+
+def test_train_evaluate_and_load(tmp_path):
+    result = rlsuite_command(
+        "train", "--algo", "q-learning", "--env", "FrozenLake-v1", "-n", "20000", "--seed", "1", "--env-kwargs",
+        "is_slippery=false", "--eval-freq", "5000", "--set", "alpha=0.5", "initial_value=1", cwd=tmp_path,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    run = tmp_path / "runs" / "FrozenLake-v1" / "q-learning" / "run1-s1"
+    evaluations = [json.loads(line) for line in (run / "evaluations.jsonl").read_text().splitlines()]
+    assert [row["time/total_timesteps"] for row in evaluations] == [5000, 10000, 15000, 20000]
+    evaluated = rlsuite_command("evaluate", run, "--episodes", "10", "--json", cwd=tmp_path)
+    assert json.loads(evaluated.stdout)["mean_reward"] == 1.0
+    config = (run / "config.yaml").read_text()
+    assert "seed: 1" in config and "gymnasium:" in config and "git_commit" in config
+    again = rlsuite_command(
+        "train", "--algo", "q-learning", "--env", "FrozenLake-v1", "-n", "100", "--seed", "1", cwd=tmp_path
+    )
+    assert again.returncode == 0 and run.with_name("run2-s1").exists()
+
+
+def test_an_environment_without_a_model_is_stepped(tmp_path):
+    (tmp_path / "coin.py").write_text(
+        """
+import gymnasium as gym
+
+class Coin(gym.Env):
+    observation_space = gym.spaces.Discrete(2)
+    action_space = gym.spaces.Discrete(2)
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.side = int(self.np_random.integers(2))
+        return self.side, {}
+    def step(self, action):
+        return self.side, float(action == self.side), True, False, {}
+
+gym.register("Coin-v0", entry_point="coin:Coin")
+"""
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    result = rlsuite_command(
+        "compare", "--env", "coin:Coin-v0", "--algo", "sarsa", "q-learning", "--seeds", "2", "--episodes", "300",
+        "--checkpoints", "3", "--set", "alpha=0.5", cwd=tmp_path, env=environment,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    rows = [
+        json.loads(line)
+        for path in (tmp_path / "runs").rglob("metrics.jsonl")
+        for line in path.read_text().splitlines()
+    ]
+    assert len(rows) == 4
+    assert all(row["score"][-1] == 1 for row in rows)
+    assert "fewer than 5" in result.stdout
+    planner = rlsuite_command(
+        "compare", "--env", "coin:Coin-v0", "--algo", "value-iteration", cwd=tmp_path, env=environment
+    )
+    assert planner.returncode == 2
+    assert planner.stderr.count("\n") == 1 and "value-iteration" in planner.stderr
+
+
+def test_ctrl_c_keeps_what_is_finished_and_the_next_call_goes_on(tmp_path):
+    command = [
+        sys.executable, "-m", "rlsuite", "compare", "--env", "Taxi-v4", "--algo", "sarsa", "--seeds", "200", "-n",
+        "1500000", "--workers", "1", "--out", "out",
+    ]  # fmt: skip
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 120
+        finished = 0
+        while finished < 3 and time.monotonic() < deadline:
+            time.sleep(0.05)
+            finished = sum(p.read_bytes().count(b"\n") for p in tmp_path.rglob("metrics.jsonl"))
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    assert "interrupted" in output
+    kept = sum(p.read_bytes().count(b"\n") for p in tmp_path.rglob("metrics.jsonl"))
+    assert 3 <= kept < 200
+    assert (tmp_path / "out" / "index.html").exists()
+
+
+def test_list_and_version_and_completion(tmp_path):
+    assert rlsuite.__version__ in rlsuite_command("--version", cwd=tmp_path).stdout
+    algos = rlsuite_command("list", "algos", cwd=tmp_path).stdout
+    assert "q-learning" in algos and "value-iteration" in algos
+    one = rlsuite_command("list", "algos", "sarsa", cwd=tmp_path).stdout
+    assert "alpha" in one and "(0, 1]" in one and "0.1" in one
+    envs = rlsuite_command("list", "envs", cwd=tmp_path).stdout
+    assert "CliffWalking-v1" in envs and "rlsuite/FourRooms-v0" in envs and "CartPole" not in envs
+    script = rlsuite_command("completion", "bash", cwd=tmp_path).stdout
+    assert "q-learning" in script and "complete" in script
+    subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["compare", "--help"]])
+def test_help_imports_nothing_heavy(tmp_path, arguments):
+    program = (
+        "import sys\nfrom rlsuite.cli.main import main\ntry:\n    main(sys.argv[1:])\nexcept SystemExit:\n    pass\n"
+        "heavy = {'torch', 'matplotlib', 'numba', 'scipy', 'jinja2', 'rich'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    result = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "compare" in result.stdout
