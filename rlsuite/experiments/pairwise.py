@@ -28,12 +28,15 @@ class Sample:
 
     Attributes:
         seeds, scores: ``(n_runs,)``. exact: the algorithm is deterministic and all its runs agree.
+        tasks: ``(n_runs,)`` number of each run's task where there are several, else ``None``. Runs are then paired by
+            task and seed, and all statistics average over tasks.
     """
 
     label: str
     seeds: NDArray[np.int64]
     scores: NDArray[np.float64]
     exact: bool = False
+    tasks: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -102,23 +105,41 @@ def _compare(a: Sample, b: Sample, rng: np.random.Generator) -> Pair:
         outcome: Outcome = "identical" if gap == 0 else "better" if gap > 0 else "worse"
         return Pair(a.label, b.label, 0, Interval(gap, gap, gap), Interval(q, q, q), np.nan, np.nan, outcome)
     x, y = _paired(a, b)
-    nothing = Interval(np.nan, np.nan, np.nan)
-    if x.size == 0:
+    if not x or any(task.size == 0 for task in x):
+        nothing = Interval(np.nan, np.nan, np.nan)
         return Pair(a.label, b.label, 0, nothing, nothing, np.nan, np.nan, "undecided")
-    difference = statistics.stratified_bootstrap(x - y, statistics.mean, rng=rng)
+    d = [i - j for i, j in zip(x, y, strict=True)]
+    difference = statistics.stratified_bootstrap(d, statistics.mean, rng=rng)
     improvement = statistics.probability_of_improvement_interval(x, y, rng=rng)
-    p = statistics.paired_permutation_test(x, y, rng=rng)
-    return Pair(a.label, b.label, x.size, difference, improvement, p, np.nan, "undecided")
+    weighted = np.concatenate([task / task.size for task in d])  # its sum is the mean over tasks of the mean over runs
+    p = statistics.paired_permutation_test(weighted, np.zeros_like(weighted), rng=rng)
+    return Pair(a.label, b.label, weighted.size, difference, improvement, p, np.nan, "undecided")
 
 
-def _paired(a: Sample, b: Sample) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Scores of the seeds in common; an exact result stands for every seed."""
+def _paired(a: Sample, b: Sample) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]:
+    """Scores of the seeds in common, one array per task; an exact result stands for every seed."""
     if a.exact:
-        return np.full(b.scores.shape, a.scores[0]), b.scores
+        return [np.full(b.scores.shape, a.scores[0])], [b.scores]
     if b.exact:
-        return a.scores, np.full(a.scores.shape, b.scores[0])
-    _, i, j = np.intersect1d(a.seeds, b.seeds, assume_unique=True, return_indices=True)
-    return a.scores[i], b.scores[j]
+        return [a.scores], [np.full(a.scores.shape, b.scores[0])]
+    x, y = [], []
+    for task in range(_n_tasks(a)):
+        (seeds, scores), (other_seeds, other_scores) = _of_task(a, task), _of_task(b, task)
+        _, i, j = np.intersect1d(seeds, other_seeds, assume_unique=True, return_indices=True)
+        x.append(scores[i])
+        y.append(other_scores[j])
+    return x, y
+
+
+def _n_tasks(sample: Sample) -> int:
+    return 1 if sample.tasks is None else int(sample.tasks.max()) + 1
+
+
+def _of_task(sample: Sample, task: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    if sample.tasks is None:
+        return sample.seeds, sample.scores
+    chosen = sample.tasks == task
+    return sample.seeds[chosen], sample.scores[chosen]
 
 
 def _outcome(pair: Pair, adjusted: float) -> Outcome:

@@ -18,7 +18,7 @@ from rlsuite.experiments.statistics import Interval
 if TYPE_CHECKING:
     import rich.table
 
-Format = Literal["text", "integer", "number", "interval", "percent", "probability", "p-value"]
+Format = Literal["text", "integer", "number", "interval", "amount", "percent", "probability", "p-value"]
 MISSING = "–"
 SIGNIFICANT = 4  # digits of a number that no interval says how to round
 
@@ -31,8 +31,9 @@ class Table:
         name: stem of its file, unique within a verdict.
         title, caption: what it shows, and how to read it.
         columns: headings. formats: how each column is written.
-        rows: raw values: ``str``, numbers, :class:`~rlsuite.experiments.statistics.Interval` (formats ``interval`` and
-            ``probability``); NaN or ``None`` is a missing value, ``inf`` means never.
+        rows: raw values: ``str``, numbers, :class:`~rlsuite.experiments.statistics.Interval` (formats ``interval``,
+            ``probability``, and ``amount`` of experience); NaN or ``None`` is a missing value, ``inf`` means never.
+        brief: the columns that a terminal shows (default: all).
     """
 
     name: str
@@ -41,6 +42,7 @@ class Table:
     columns: tuple[str, ...]
     formats: tuple[Format, ...]
     rows: tuple[tuple[Any, ...], ...]
+    brief: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         widths = {len(self.columns), len(self.formats), *map(len, self.rows)}
@@ -89,17 +91,18 @@ def to_csv(table: Table) -> str:
 
 
 def console(table: Table) -> rich.table.Table:
-    """For ``rich.print``; text wraps, numbers do not."""
+    """The brief columns for ``rich.print``; cells wrap where the terminal is narrow, and are never cut."""
     import rich.box
     import rich.table
     from rich.text import Text
 
-    shown = rich.table.Table(title=Text(table.title), caption=None, box=rich.box.SIMPLE_HEAD, title_justify="left")
-    for column, form in zip(table.columns, table.formats, strict=True):
-        is_text = form == "text"
-        shown.add_column(Text(column), justify="left" if is_text else "right", no_wrap=not is_text)
+    shown = rich.table.Table(title=Text(table.title), box=rich.box.SIMPLE_HEAD, title_justify="left")
+    chosen = [i for i, column in enumerate(table.columns) if not table.brief or column in table.brief]
+    for i in chosen:
+        justify: Literal["left", "right"] = "left" if table.formats[i] == "text" else "right"
+        shown.add_column(Text(table.columns[i]), justify=justify, overflow="fold")
     for cells in table.cells:
-        shown.add_row(*map(Text, cells))
+        shown.add_row(*(Text(cells[i]) for i in chosen))
     return shown
 
 
@@ -140,6 +143,10 @@ def format_interval(interval: Interval, form: Format = "interval") -> str:
         return f"{format_value(estimate, form)} [{_outwards(low, 2, math.floor)}, {_outwards(high, 2, math.ceil)}]"
     if math.isnan(low):
         return f"{format_value(estimate, 'number')} [?, ?]"
+    if form == "amount":
+        if math.isinf(low):
+            return "never"
+        return f"{_amount(estimate)} [{_outwards(low, 0, math.floor)}, {_outwards(high, 0, math.ceil)}]"
     finite = [end for end in interval if math.isfinite(end)]
     width = max(finite) - min(finite) if finite else 0.0
     scale = max((abs(end) for end in finite), default=0.0)
@@ -161,6 +168,11 @@ def format_p(p: float) -> str:
     if p < 0.001:
         return "< 0.001"
     return f"{math.ceil(round(p * 1000, 9)) / 1000:.3f}"
+
+
+def _amount(value: float) -> str:
+    """Steps or episodes: whole, or the half that the median of an even number of runs can have."""
+    return "never" if math.isinf(value) else f"{value:.0f}" if value.is_integer() else f"{value:.1f}"
 
 
 def _bounded(value: float, unit: float, decimals: int, top: float, suffix: str) -> str:

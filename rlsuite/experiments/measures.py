@@ -1,0 +1,147 @@
+"""What is measured of every run: final score, return while learning, budget to a threshold, regret of training.
+
+All are arrays with one number per run. Scores that differ only by rounding in the last bits (two optimal policies
+evaluated in another order) are made equal here, so that ties are ties.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rlsuite.experiments.pairwise import Sample
+from rlsuite.experiments.results import Comparison, Entry, Task
+
+DIGITS = 10  # of the task's scale; policies evaluated in another order agree to about 13
+ONLINE_SHARE = 0.1  # "while learning" is the last tenth of the training episodes
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A score to be reached, and how it was chosen."""
+
+    score: float
+    name: str
+    meaning: str
+
+
+def usable(entry: Entry) -> bool:
+    """Whether the entry has runs, and all of them a finite final score."""
+    return bool(entry.runs) and all(run.score.size and np.isfinite(run.score).all() for run in entry.runs)
+
+
+def snapped(task: Task, scores: ArrayLike) -> Floats:
+    """``scores`` rounded to :data:`DIGITS` digits of the task's scale; those at the optimum equal it exactly.
+
+    Estimates and errors are left alone: only exact scores have ties that rounding could break.
+    """
+    values = np.asarray(scores, np.float64)
+    if task.reference is None or task.metric != "return":
+        return values
+    optimum = task.reference.optimum
+    size = max(abs(optimum), abs(task.reference.random)) or 1.0
+    decimals = DIGITS - 1 - int(np.floor(np.log10(size)))
+    return np.where(np.abs(values - optimum) <= 10.0**-decimals, optimum, np.round(values, decimals))
+
+
+def final_scores(task: Task, entry: Entry) -> Floats:
+    """``(n_runs,)`` score of the policy (or values) each run ended with."""
+    return snapped(task, entry.final_scores)
+
+
+def online_returns(entry: Entry) -> Floats:
+    """``(n_runs,)`` mean return, exploration included, of the last tenth of each run's training episodes; NaN where
+    there are none."""
+    tails = [run.returns[run.returns.size - int(np.ceil(ONLINE_SHARE * run.returns.size)) :] for run in entry.runs]
+    return np.array([tail.mean() if tail.size else np.nan for tail in tails])
+
+
+def training_regret(task: Task, entry: Entry) -> Floats:
+    r"""``(n_runs,)`` :math:`\sum_{e} (v^* - G_e)` over the training episodes; needs the exact optimum."""
+    if task.reference is None:
+        raise ValueError(f"regret on {task.env_id} needs the exact optimum, and the environment has no model")
+    return np.array(
+        [np.sum(task.reference.optimum - run.returns) if run.returns.size else np.nan for run in entry.runs]
+    )
+
+
+def score_curves(task: Task, entry: Entry) -> tuple[Floats, Floats, Floats]:
+    """``(n_runs, K)`` scores, environment steps and episodes at the checkpoints; a run that was scored less often than
+    others keeps its last score."""
+    n_points = max(run.score.size for run in entry.runs)
+
+    def matrix(name: str) -> Floats:
+        rows = [np.asarray(getattr(run, name), np.float64) for run in entry.runs]
+        return np.stack([np.pad(row, (0, n_points - row.size), mode="edge") for row in rows])
+
+    return snapped(task, matrix("score")), matrix("steps"), matrix("episodes")
+
+
+def normalised(task: Task, scores: ArrayLike) -> Floats:
+    r""":math:`(x - x_\text{random}) / (x^* - x_\text{random})`: 0 is the uniformly random policy, 1 the exact optimum.
+
+    Raises:
+        ValueError: the task has no reference, its scores are errors, or no policy beats the random one.
+    """
+    if not normalisable(task) or task.reference is None:
+        raise ValueError(f"scores on {task.env_id} cannot be normalised: that needs a model whose optimum beats chance")
+    low, high = task.reference.random, task.reference.optimum
+    return (np.asarray(scores, np.float64) - low) / (high - low)
+
+
+def normalisable(task: Task) -> bool:
+    """Whether :func:`normalised` has a meaning on this task."""
+    reference = task.reference
+    if task.metric != "return" or reference is None:
+        return False
+    return reference.optimum - reference.random > 10.0**-DIGITS * max(abs(reference.optimum), abs(reference.random))
+
+
+def normalised_scores(comparison: Comparison) -> dict[str, list[Floats]]:
+    """Final scores of every algorithm on all tasks that can be normalised, one array per task; algorithms that lack
+    usable runs on one of them are left out."""
+    tasks = [task for task in comparison.tasks if normalisable(task)]
+    found: dict[str, list[Floats]] = {}
+    for i, label in enumerate(comparison.labels):
+        entries = [task.entries[i] for task in tasks]
+        if entries and all(map(usable, entries)):
+            found[label] = [normalised(t, final_scores(t, e)) for t, e in zip(tasks, entries, strict=True)]
+    return found
+
+
+def thresholds(task: Task, share: float = 0.95) -> list[Threshold]:
+    """Scores to be reached: ``share`` of the way from the random policy to the optimum, and the optimum itself.
+
+    Without a reference (or for errors) the way leads from the mean score before learning to the best algorithm's final
+    mean: a yardstick that the runs themselves set.
+    """
+    percent = f"{share:.0%}".replace("%", " %")
+    if normalisable(task) and task.reference is not None:
+        low, high = task.reference.random, task.reference.optimum
+        way = "of the way from the uniformly random policy to the exact optimum"
+        partial = Threshold(low + share * (high - low), f"{percent} of optimum", f"{percent} {way}")
+        return [*([partial] if share < 1 else []), Threshold(high, "optimum", "the exact optimum")]
+    entries = [entry for entry in task.entries if usable(entry)]
+    learners = [entry for entry in entries if entry.kind != "planning"]
+    if not learners:
+        return []
+    start = float(np.mean([run.score[0] for entry in learners for run in entry.runs]))
+    finals = [float(entry.final_scores.mean()) for entry in entries]
+    best = max(finals) if task.higher_is_better else min(finals)
+    way = "of the way from the mean score before learning to the best final mean in this comparison"
+    return [Threshold(start + share * (best - start), f"{percent} of best", f"{percent} {way}")]
+
+
+def is_exact(task: Task, entry: Entry) -> bool:
+    """Whether the entry is a planner whose runs all agree: its score is a fact, not a sample."""
+    return entry.kind == "planning" and usable(entry) and bool(np.ptp(final_scores(task, entry)) == 0)
+
+
+def sample(task: Task, entry: Entry, values: Floats) -> Sample:
+    """``values`` of an entry's runs for :func:`~rlsuite.experiments.pairwise.compare_pairs`, higher meaning better."""
+    seeds = np.array([run.seed for run in entry.runs], np.int64)
+    return Sample(entry.label, seeds, values if task.higher_is_better else -values, exact=is_exact(task, entry))
