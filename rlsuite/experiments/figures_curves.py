@@ -1,0 +1,223 @@
+"""Figures of learning over time: the learned policy's score, returns while training, runs that reached a threshold."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rlsuite.experiments import statistics
+from rlsuite.experiments.figures import INK, MUTED, Pen, canvas, legend_above, legend_height, pen, plain, short, style
+from rlsuite.experiments.measures import Threshold, is_exact, normalised, score_curves, usable
+from rlsuite.experiments.results import Comparison, Entry, Task
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FAINT_RUNS = 20  # individual runs drawn per algorithm, the first ones; more would only make a smear
+
+Floats = NDArray[np.float64]
+
+
+def learning_curves(task: Task) -> Figure:
+    """IQM over runs of the score at each checkpoint with its 95 % band, single runs faint, exact references dashed."""
+    with style():
+        labels = [plain(e.label) for e in task.entries if usable(e)] + _reference_names(task)
+        figure, axes = _curves_canvas(labels)
+        lines, extremes = [], []
+        for i, entry in enumerate(task.entries):
+            if not usable(entry):
+                continue
+            scores, steps, episodes = score_curves(task, entry)
+            at = (episodes if task.budget_unit == "episodes" else steps).mean(axis=0)
+            if is_exact(task, entry):
+                lines.append(_constant(axes, float(scores[0, -1]), pen(i)))
+                extremes += [scores[0, -1:]]
+                continue
+            band = statistics.curve_band(scores, "iqm", rng=_stream("learning", task.env_id, entry.label))
+            lines.append(_curve(axes, at, band, pen(i), scores))
+            extremes += [band.centre, band.low, band.high]
+        _limits(axes, np.concatenate(extremes) if extremes else np.zeros(1), _reference_values(task))
+        lines += _references(axes, task)
+        _label_budget(axes, task)
+        axes.set_ylabel("return of the learned policy" if task.metric == "return" else "RMS error of the values")
+        legend_above(axes, lines, labels)
+    return figure
+
+
+def training_curves(task: Task) -> Figure | None:
+    """Mean training return between one checkpoint and the next, exploration included; ``None`` without episodes."""
+    found = [(i, entry, windowed_returns(entry)) for i, entry in enumerate(task.entries) if entry.runs]
+    found = [(i, entry, windows) for i, entry, windows in found if np.isfinite(windows).any()]
+    if not found:
+        return None
+    names = _reference_names(task)[:1]
+    labels = [plain(entry.label) for _, entry, _ in found] + names
+    with style():
+        figure, axes = _curves_canvas(labels)
+        lines, extremes = [], []
+        for i, entry, windows in found:
+            inside = np.isfinite(windows).all(axis=0)  # every run finished an episode in this window
+            if not inside.any():
+                lines.append(axes.plot([], [], color=pen(i).color)[0])
+                continue
+            _, steps, episodes = score_curves(task, entry)
+            ends = (episodes if task.budget_unit == "episodes" else steps).mean(axis=0)
+            at = ((ends[:-1] + ends[1:]) / 2)[inside]
+            band = statistics.curve_band(windows[:, inside], "iqm", rng=_stream("training", task.env_id, entry.label))
+            lines.append(_curve(axes, at, band, pen(i), windows[:, inside]))
+            extremes += [band.centre, band.low, band.high]
+        if extremes:
+            _limits(axes, np.concatenate(extremes), _reference_values(task)[:1])
+        lines += _references(axes, task)[: len(names)]
+        _label_budget(axes, task)
+        axes.set_ylabel("return while training")
+        legend_above(axes, lines, labels)
+    return figure
+
+
+def efficiency_curves(task: Task, threshold: Threshold) -> Figure | None:
+    """Share of runs whose learned policy had reached ``threshold`` by then; ``None`` where only planners ran."""
+    learners = [(i, e) for i, e in enumerate(task.entries) if usable(e) and not is_exact(task, e)]
+    if not learners:
+        return None
+    labels = [plain(entry.label) for _, entry in learners]
+    with style():
+        figure, axes = _curves_canvas(labels, 2.6)
+        lines = []
+        for i, entry in learners:
+            scores, steps, episodes = score_curves(task, entry)
+            budget = episodes if task.budget_unit == "episodes" else steps
+            reached = statistics.sample_efficiency(
+                scores, budget, threshold.score, higher_is_better=task.higher_is_better
+            )
+            at = np.sort(reached.first[np.isfinite(reached.first)])
+            end = float(budget.max())
+            share = np.arange(at.size + 1) / reached.first.size
+            x = np.concatenate([[0.0], at, [end]])
+            y = np.concatenate([share, share[-1:]])
+            lines += axes.plot(x, y, color=pen(i).color, ls=pen(i).dashes, drawstyle="steps-post")
+        axes.set_ylim(-0.03, 1.03)
+        axes.set_ylabel(f"runs that reached\n{short(threshold.score)}", linespacing=1.3)
+        axes.yaxis.set_major_formatter(lambda y, _: f"{100 * y:.0f} %")
+        _label_budget(axes, task)
+        legend_above(axes, lines, labels)
+    return figure
+
+
+def aggregate_curves(comparison: Comparison, tasks: list[Task], labels: tuple[str, ...]) -> Figure:
+    """IQM of normalised scores over all runs of ``tasks`` against the share of the budget that was spent."""
+    index = {label: i for i, label in enumerate(comparison.labels)}
+    grid = np.linspace(0, 1, 51)
+    with style():
+        figure, axes = _curves_canvas([*map(plain, labels), "optimum"])
+        lines = []
+        for label in labels:
+            i = index[label]
+            pooled = np.concatenate([_on_grid(task, task.entries[i], grid) for task in tasks])
+            if all(is_exact(task, task.entries[i]) for task in tasks):
+                lines.append(_constant(axes, float(pooled[:, -1].mean()), pen(i)))
+                continue
+            band = statistics.curve_band(pooled, "iqm", rng=_stream("aggregate", label))
+            lines.append(_curve(axes, 100 * grid, band, pen(i)))
+        lines.append(axes.axhline(1.0, color=INK, ls=(0, (4, 2)), lw=1.2))
+        axes.set_xlabel("share of the budget spent (%)")
+        axes.set_ylabel("normalised score (IQM)")
+        legend_above(axes, lines, [*map(plain, labels), "optimum"])
+    return figure
+
+
+def windowed_returns(entry: Entry) -> Floats:
+    """``(n_runs, n_checkpoints - 1)`` mean return of the episodes that ended between two checkpoints, NaN for none."""
+    n_points = max(run.episodes.size for run in entry.runs)
+    windows = np.full((len(entry.runs), max(n_points - 1, 0)), np.nan)
+    for row, run in zip(windows, entry.runs, strict=True):
+        total = np.concatenate([[0.0], np.cumsum(run.returns)])
+        ends = np.minimum(run.episodes, run.returns.size)
+        count = np.diff(ends)
+        some = count > 0
+        row[: count.size][some] = np.diff(total[ends])[some] / count[some]
+    return windows
+
+
+# -- pieces ------------------------------------------------------------------------------------------------------------
+
+
+def _curves_canvas(labels: list[str], plot: float = 2.9) -> tuple[Figure, Axes]:
+    top = legend_height(labels) + 0.06
+    return canvas(plot + top, top=top)
+
+
+def _curve(axes: Axes, x: Floats, band: statistics.Band, how: Pen, runs: Floats | None = None) -> Any:
+    """A line with its band, and single runs below it as one path with gaps."""
+    if runs is not None and len(runs) > 1:
+        some = runs[:FAINT_RUNS]
+        gap = np.full((len(some), 1), np.nan)
+        xs = np.tile(np.append(x, np.nan), len(some))
+        axes.plot(xs, np.hstack([some, gap]).ravel(), color=how.color, lw=0.6, alpha=0.22, zorder=1.5)
+    if np.isfinite(band.low).any():
+        axes.fill_between(x, band.low, band.high, color=how.color, alpha=0.2, lw=0, zorder=1.8)
+    single = "o" if x.size == 1 else ""
+    return axes.plot(x, band.centre, color=how.color, ls=how.dashes, marker=single)[0]
+
+
+def _constant(axes: Axes, score: float, how: Pen) -> Any:
+    """What a planner reaches before the first step."""
+    return axes.axhline(score, color=how.color, ls=how.dashes, lw=1.6, zorder=1.9)
+
+
+def _reference_names(task: Task) -> list[str]:
+    if task.reference is None or task.metric != "return":
+        return []
+    return ["exact optimum", f"random policy ({short(task.reference.random)})"]
+
+
+def _reference_values(task: Task) -> list[float]:
+    return [task.reference.optimum, task.reference.random] if _reference_names(task) and task.reference else []
+
+
+def _references(axes: Axes, task: Task) -> list[Any]:
+    """Dashed at the optimum, dotted at the random policy; a line outside the axes changes nothing but the legend."""
+    low, high = axes.get_ylim()
+    lines = []
+    for value, dashes, color in zip(_reference_values(task), ((0, (4, 2)), (0, (1, 1.6))), (INK, MUTED), strict=False):
+        if low <= value <= high:
+            lines.append(axes.axhline(value, color=color, ls=dashes, lw=1.2, zorder=2.5))
+        else:
+            lines += axes.plot([], [], color=color, ls=dashes, lw=1.2)
+    axes.set_ylim(low, high)
+    return lines
+
+
+def _limits(axes: Axes, drawn: Floats, references: list[float]) -> None:
+    """The y-range of centres and bands; a reference joins unless it would squeeze them into a small part."""
+    finite = drawn[np.isfinite(drawn)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    for value in references:
+        if max(high, value) - min(low, value) <= 2.5 * (high - low) or high == low:
+            low, high = min(low, value), max(high, value)
+    margin = 0.05 * (high - low) or 0.05 * abs(high) or 0.5
+    axes.set_ylim(low - margin, high + margin)
+
+
+def _label_budget(axes: Axes, task: Task) -> None:
+    axes.set_xlabel("training episodes" if task.budget_unit == "episodes" else "environment steps")
+    axes.xaxis.set_major_formatter(lambda x, _: short(x))
+    axes.margins(x=0.02)
+
+
+def _on_grid(task: Task, entry: Entry, grid: Floats) -> Floats:
+    """``(n_runs, len(grid))`` normalised scores held from each checkpoint to the next."""
+    scores, steps, episodes = score_curves(task, entry)
+    spent = (episodes if task.budget_unit == "episodes" else steps).mean(axis=0)
+    share = spent / spent[-1] if spent[-1] > 0 else np.linspace(0, 1, spent.size)
+    at = np.searchsorted(share, grid + 1e-12, side="right") - 1
+    return normalised(task, scores)[:, np.maximum(at, 0)]
+
+
+def _stream(*names: str) -> np.random.Generator:
+    """The bootstrap of a figure: the same picture every time, whatever else is on the page."""
+    return np.random.default_rng([zlib.crc32(name.encode()) for name in names])
