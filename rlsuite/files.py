@@ -7,8 +7,12 @@ import tempfile
 from pathlib import Path
 
 
-def write_atomically(path: str | Path, data: bytes | str) -> None:
-    """Replace ``path`` by ``data`` in one step: a temporary file in the same folder, synced, then renamed."""
+def write_atomically(path: str | Path, data: bytes | str, *, durable: bool = True) -> None:
+    """Replace ``path`` by ``data`` in one step: a temporary file in the same folder, synced, then renamed.
+
+    Without ``durable`` nothing waits for the disk: still safe against the death of the process, but not against that of
+    the machine. For many small files that can be made again.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     raw = data.encode() if isinstance(data, str) else data
@@ -16,8 +20,9 @@ def write_atomically(path: str | Path, data: bytes | str) -> None:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException:

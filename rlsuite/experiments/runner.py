@@ -94,7 +94,7 @@ def _learn(agent: Any, spec: RunSpec, scorer: Scorer) -> Run:
             elif not in_episodes and point > agent.num_timesteps:
                 agent.learn(total_timesteps=int(point) - agent.num_timesteps)
             steps[i], episodes[i], scores[i] = agent.num_timesteps, agent.num_episodes, scorer(agent)
-    agent.save(spec.checkpoint)
+    agent.save(spec.checkpoint, durable=False)  # hundreds of small files that can be made again
     return Run(
         seed=spec.seed,
         steps=steps,

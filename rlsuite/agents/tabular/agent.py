@@ -148,8 +148,8 @@ class TabularAgent(Agent):
         action = int(row.argmax()) if deterministic else int(self.evaluation_rng.choice(row.size, p=row))
         return self.actions.value(action), None
 
-    def save(self, path: str | Path) -> Path:
-        return storage.save_agent(self, path)
+    def save(self, path: str | Path, *, durable: bool = True) -> Path:
+        return storage.save_agent(self, path, durable=durable)
 
     @classmethod
     def load(

@@ -38,8 +38,11 @@ def _all_arrays(agent: TabularAgent) -> dict[str, np.ndarray]:
     return memory_arrays(agent.memory) | memory_arrays(agent.clock, "clock") | {"visits": agent.visits}
 
 
-def save_agent(agent: TabularAgent, path: str | Path) -> Path:
-    """Write ``agent`` to ``path`` (the suffix ``.safetensors`` is added when missing)."""
+def save_agent(agent: TabularAgent, path: str | Path, *, durable: bool = True) -> Path:
+    """Write ``agent`` to ``path`` (the suffix ``.safetensors`` is added when missing).
+
+    ``durable``: see :func:`rlsuite.files.write_atomically`.
+    """
     path = Path(path)
     if path.suffix != ".safetensors":
         path = path.with_name(path.name + ".safetensors")
@@ -61,7 +64,7 @@ def save_agent(agent: TabularAgent, path: str | Path) -> Path:
     data = safetensors.numpy.save(
         {name: np.ascontiguousarray(array) for name, array in arrays.items()}, {"rlsuite": json.dumps(header)}
     )
-    write_atomically(path, data)
+    write_atomically(path, data, durable=durable)
     return path
 
 
