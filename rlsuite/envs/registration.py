@@ -28,7 +28,12 @@ _ENVIRONMENTS: dict[str, tuple[str, int, float | None, dict[str, Any]]] = {
     "NGridWorld": ("mazes:NGridWorldEnv", 1000, None, {}),
     "SuttonBartoGridWorld5x5": ("sutton_barto_grid:SuttonBartoGridWorld5x5Env", 100, None, {}),
     "RandomWalk5": ("random_walk:RandomWalkEnv", 1000, None, {"n_states": 5, "left_reward": 0.0, "right_reward": 1.0}),
-    "RandomWalk19": ("random_walk:RandomWalkEnv", 10000, None, {"n_states": 19, "left_reward": -1.0, "right_reward": 1.0}),
+    "RandomWalk19": (
+        "random_walk:RandomWalkEnv",
+        10000,
+        None,
+        {"n_states": 19, "left_reward": -1.0, "right_reward": 1.0},
+    ),
     "Gambler": ("gambler:GamblerEnv", 1000, None, {}),
     "JacksCarRental": ("car_rental:JacksCarRentalEnv", 100, None, {}),
     "MaximizationBias": ("maximization_bias:MaximizationBiasEnv", 10, 0.0, {}),
@@ -95,7 +100,7 @@ def find_spec(id: str) -> gym.envs.registration.EnvSpec:
 
 
 def nearest_ids(id: str, n: int = 3) -> list[str]:
-    """Registered ids like ``id``: the same name in another version or namespace, a similar name, or one containing it."""
+    """Registered ids like ``id``: the same name elsewhere or in another version, similar names, names containing it."""
     by_name: dict[str, list[gym.envs.registration.EnvSpec]] = {}
     for spec in gym.registry.values():
         by_name.setdefault(spec.name.lower(), []).append(spec)
@@ -121,7 +126,7 @@ def _import_module_of(id: str) -> None:
         return
     try:
         importlib.import_module(module)
-    except (ImportError, SyntaxError, TypeError, ValueError) as error:
+    except (ImportError, SyntaxError, NameError, AttributeError, TypeError, ValueError) as error:
         raise InvalidEnvironmentError(
             f"cannot import module {module!r} for environment {id!r}: {type(error).__name__}: {_one_line(error)}"
         ) from error
@@ -147,7 +152,8 @@ def _creator(spec: gym.envs.registration.EnvSpec) -> Any:
         return gym.envs.registration.load_env_creator(spec.entry_point)
     except (ImportError, SyntaxError, AttributeError, gym.error.DependencyNotInstalled) as error:
         raise InvalidEnvironmentError(
-            f"cannot import {spec.entry_point!r} for environment {spec.id!r}: {type(error).__name__}: {_one_line(error)}"
+            f"cannot import {spec.entry_point!r} for environment {spec.id!r}: "
+            f"{type(error).__name__}: {_one_line(error)}"
         ) from error
 
 

@@ -18,8 +18,8 @@ WALL_IN_THE_MIDDLE = ("........G", ".........", ".........", ".#######.", ".....
 class ChangingMazeEnv(FiniteMDPEnv):
     """A maze whose map is replaced after ``change_at`` steps, counted over all episodes.
 
-    A reset *with a seed* starts the experiment anew, with the first map; a reset without one goes on. All maps share one
-    numbering of the states (the cells that are free in any of them), so an agent keeps its tables.
+    A reset *with a seed* starts the experiment anew, with the first map; a reset without one goes on. Both maps share
+    one numbering of the states (the cells that are free in either), so an agent keeps its tables.
 
     Attributes:
         total_steps: steps since the experiment started.

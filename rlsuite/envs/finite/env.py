@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 import numpy as np
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rlsuite.envs.finite.rendering import Painter, Window
 
 
-class FiniteMDPEnv(gym.Env[int, int]):
+class FiniteMDPEnv(gym.Env[Any, Any]):
     """Steps a finite MDP, consuming one uniform per reset and one per step as Gymnasium's toy-text environments do.
 
     Args:
@@ -23,11 +23,13 @@ class FiniteMDPEnv(gym.Env[int, int]):
         render_mode: ``None``, or one of ``metadata["render_modes"]``; rendering draws ``mdp.layout``.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi", "rgb_array", "human"], "render_fps": 8}
+    metadata = {"render_modes": ["ansi", "rgb_array", "human"], "render_fps": 8}  # noqa: RUF012 (Gymnasium's name)
 
     def __init__(self, mdp: FiniteMDP, render_mode: str | None = None) -> None:
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
-            raise InvalidEnvironmentError(f"render_mode must be one of {self.metadata['render_modes']}, is {render_mode!r}")
+            raise InvalidEnvironmentError(
+                f"render_mode must be one of {self.metadata['render_modes']}, is {render_mode!r}"
+            )
         self._mdp = mdp
         self.render_mode = render_mode
         self.observation_space = spaces.Discrete(mdp.n_observations)

@@ -4,7 +4,7 @@ Conventions of every gridworld of the suite: ``(row, column)`` counts from the t
 Gymnasium's CliffWalking, 0 up, 1 right, 2 down, 3 left, then the diagonals clockwise from up-right (4 … 7), then
 staying (8). States are numbered in reading order and walls have none.
 
-Characters: ``#`` wall · ``.`` or blank free · ``S`` start · ``G`` goal · ``H`` pit · ``C`` cliff · ``K`` key · ``D`` door.
+Characters: ``#`` wall, ``.`` or blank free, ``S`` start, ``G`` goal, ``H`` pit, ``C`` cliff, ``K`` key, ``D`` door.
 
 One step: the intended move is replaced by another with probability ``slip``; the wind of the column being left is added
 to it; the agent walks that displacement, first along the row, then along the column, and stops before walls, closed
@@ -27,7 +27,9 @@ UP, RIGHT, DOWN, LEFT = range(4)
 MOVES = np.array([(-1, 0), (0, 1), (1, 0), (0, -1), (-1, 1), (1, 1), (1, -1), (-1, -1), (0, 0)])
 MOVE_NAMES = ("up", "right", "down", "left", "up-right", "down-right", "down-left", "up-left", "stay")
 ALPHABET = "#.SGHCKD"
-CODES = "".join(ALPHABET[i] for i in (1, 0, 2, 3, 4, 5))  # integer maps: 0 free, 1 wall, 2 start, 3 goal, 4 pit, 5 cliff
+CODES = "".join(
+    ALPHABET[i] for i in (1, 0, 2, 3, 4, 5)
+)  # integer maps: 0 free, 1 wall, 2 start, 3 goal, 4 pit, 5 cliff
 
 
 def parse_map(desc: str | Sequence[str] | ArrayLike) -> NDArray[np.str_]:
@@ -122,7 +124,7 @@ def gridworld_mdp(
             parameter is out of range.
     """
     _check(cells, moves, slip, slip_to, wind, random_start)
-    n_rows, n_cols = cells.shape
+    n_cols = cells.shape[1]
     has_state = (cells != "#") & (cells != "C")
     if extra_states is not None:
         has_state |= extra_states
@@ -133,8 +135,9 @@ def gridworld_mdp(
     starts = index[has_state & ~np.isin(cells, ("G", "H", "#", "D"))] if random_start else index[cells == "S"]
 
     cell_reward = np.full(cells.shape, float(step_reward))
-    for character, reward in (("G", goal_reward), ("H", pit_reward), ("C", cliff_reward)):
-        cell_reward[cells == character] = reward
+    cell_reward[cells == "G"] = goal_reward
+    cell_reward[cells == "H"] = pit_reward
+    cell_reward[cells == "C"] = cliff_reward
     ends = (cells == "G") | (cells == "H")
     landing = index.copy()  # state in which the agent is after entering a cell
     landing[cells == "C"] = starts[0]
@@ -198,14 +201,16 @@ def grid_layout(
     wind: Sequence[int] | None = None,
 ) -> Layout:
     """How to draw states ``index`` (-1: none) on a map; with two layers, one panel without the key and one with it."""
-    labels = {"col_labels": tuple(str(int(w)) for w in wind), "col_name": "wind"} if wind is not None else {}
+    col_labels = () if wind is None else tuple(str(int(w)) for w in wind)
+    col_name = "" if wind is None else "wind"
     titles = ("",) if n_layers == 1 else ("without the key", "with the key")
     panels = []
     for layer, title in enumerate(titles):
         shown = cells
         if layer == 1:  # the key is taken and the doors are open
             shown = np.where(np.isin(cells, ("K", "D")), ".", cells)
-        panels.append(Panel(np.where(index < 0, -1, index + layer * n_cells), shown, title=title, **labels))
+        states = np.where(index < 0, -1, index + layer * n_cells)
+        panels.append(Panel(states, shown, title=title, col_labels=col_labels, col_name=col_name))
     return Layout(tuple(panels), MOVE_NAMES[:moves], MOVES[:moves])
 
 
@@ -216,8 +221,12 @@ def _check(cells: NDArray[np.str_], moves: Any, slip: Any, slip_to: Any, wind: A
         raise InvalidEnvironmentError(f"slip must be a probability between 0 and 1, is {slip!r}")
     if slip_to not in ("sides", "others"):
         raise InvalidEnvironmentError(f"slip_to must be 'sides' or 'others', is {slip_to!r}")
-    if wind is not None and (np.ndim(wind) != 1 or len(wind) != cells.shape[1] or np.asarray(wind).dtype.kind not in "iu"):
-        raise InvalidEnvironmentError(f"wind must hold one integer for each of the {cells.shape[1]} columns, is {wind!r}")
+    if wind is not None and (
+        np.ndim(wind) != 1 or len(wind) != cells.shape[1] or np.asarray(wind).dtype.kind not in "iu"
+    ):
+        raise InvalidEnvironmentError(
+            f"wind must hold one integer for each of the {cells.shape[1]} columns, is {wind!r}"
+        )
     n_starts = int((cells == "S").sum())
     if random_start:
         n_starts = int(np.isin(cells, (".", "S", "K")).sum())
@@ -235,7 +244,7 @@ def _check(cells: NDArray[np.str_], moves: Any, slip: Any, slip_to: Any, wind: A
 
 
 def _slips(moves: int, slip: float, slip_to: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """``(moves, k, 2)`` displacement of each action when it slips the i-th way, and ``(k,)`` probabilities of the ways."""
+    """``(moves, k, 2)`` displacement of each action in its i-th way of slipping, and ``(k,)`` their probabilities."""
     intended = MOVES[:moves]
     if slip == 0:
         return intended[:, None], np.ones(1)
@@ -249,9 +258,7 @@ def _slips(moves: int, slip: float, slip_to: str) -> tuple[NDArray[np.int64], ND
     return np.concatenate([intended[:, None], alternatives], axis=1), weights
 
 
-def _gusts(
-    wind: Sequence[int] | None, stochastic: bool, n_cols: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _gusts(wind: Sequence[int] | None, stochastic: bool, n_cols: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """``(k, cols)`` possible strengths of each column's wind, and their ``(k, cols)`` probabilities."""
     base = np.zeros(n_cols, np.int64) if wind is None else np.asarray(wind, np.int64)
     if not stochastic:
@@ -268,7 +275,7 @@ def _walk(
     distance: NDArray[np.int64],
     axis: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where one arrives by walking ``distance`` cells along ``axis``, stopping at the border and before blocked cells."""
+    """Where ``distance`` cells along ``axis`` lead, stopping at the border and before blocked cells."""
     for _ in range(int(np.abs(distance).max(initial=0))):
         step = np.sign(distance)
         to_row = np.clip(row + step, 0, blocked.shape[0] - 1) if axis == 0 else row

@@ -37,7 +37,7 @@ def _cliff_walking(env: Any) -> Layout:
 
 
 def _taxi(env: Any) -> Layout:
-    """The taxi's position for two errands, before and after the passenger gets in (walls lie between cells: not shown)."""
+    """The taxi's place on two errands, before and after the passenger gets in; walls between cells are not shown."""
     depots = "RGYB"
     cells = np.full((5, 5), ".")
     for name, at in zip(depots, env.locs, strict=True):

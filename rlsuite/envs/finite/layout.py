@@ -15,7 +15,7 @@ class Panel:
         title: caption of the panel, empty where there is only one.
         states: ``(rows, cols)`` state index at each cell, -1 where there is none (a wall).
         cells: ``(rows, cols)`` one character a cell: ``#`` wall, ``.`` free, ``S`` start, ``G`` goal, ``H`` hole or
-            pit, ``C`` cliff; other letters are printed as they are.
+            pit, ``C`` cliff, blank where there is nothing to draw; other letters are printed as they are.
         row_labels, col_labels: axis ticks where rows and columns are quantities rather than places; else empty.
     """
 
@@ -35,8 +35,9 @@ class Layout:
     Attributes:
         panels: the pictures, in reading order.
         action_names: one short name per action.
-        action_arrows: ``(n_actions, 2)`` displacement (down, right) of each action, or ``None`` where actions are not
-            moves on the map (then the action's name, or number, is printed instead of an arrow).
+        action_arrows: ``(n_actions, 2)`` displacement (down, right) of each action, zero for an action that does not
+            move, or ``None`` where actions are not moves on the map (then the action's name, or number, is printed
+            instead of an arrow).
     """
 
     panels: tuple[Panel, ...]

@@ -175,7 +175,7 @@ def random_maze(map_seed: int, size: int, mode: str = "density", density: float 
 
 
 def _way_through_fewest_walls(walls: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Cells of a way from the first cell to the last that crosses as few walls as possible (0-1 breadth-first search)."""
+    """Cells of a way from first to last that crosses as few walls as possible (0-1 breadth-first search)."""
     goal = (walls.shape[0] - 1, walls.shape[1] - 1)
     cost = {(0, 0): 0}
     came_from: dict[tuple[int, int], tuple[int, int]] = {}
@@ -194,7 +194,7 @@ def _way_through_fewest_walls(walls: NDArray[np.bool_]) -> list[tuple[int, int]]
 
 
 def _reached(walls: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Free cells connected to the first one."""
+    """Free cells that can be reached from the first one without passing the last, the goal, where episodes end."""
     seen = np.zeros_like(walls)
     seen[0, 0] = True
     queue = deque([(0, 0)])
@@ -202,19 +202,23 @@ def _reached(walls: NDArray[np.bool_]) -> NDArray[np.bool_]:
         for neighbour in _neighbours(queue.popleft(), walls.shape):
             if not walls[neighbour] and not seen[neighbour]:
                 seen[neighbour] = True
-                queue.append(neighbour)
+                if neighbour != (walls.shape[0] - 1, walls.shape[1] - 1):
+                    queue.append(neighbour)
     return seen
 
 
 def _spanning_tree(size: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Walls of a perfect maze: rooms at even coordinates, joined by depth-first search in random order."""
+    """Walls of a perfect maze: rooms at even coordinates, joined by depth-first search in random order.
+
+    The search does not go on from the goal, the last room: what lay behind it could not be reached in an episode.
+    """
     walls = np.ones((size, size), np.bool_)
     walls[0, 0] = False
     stack = [(0, 0)]
     while stack:
         row, col = stack[-1]
         closed = [n for n in _neighbours((row, col), walls.shape, reach=2) if walls[n]]
-        if not closed:
+        if not closed or (row, col) == (size - 1, size - 1):
             stack.pop()
             continue
         to_row, to_col = closed[int(rng.integers(len(closed)))]

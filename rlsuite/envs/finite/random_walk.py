@@ -32,8 +32,8 @@ class RandomWalkEnv(FiniteMDPEnv):
     The middle, `(n_states + 1) / 2`.
 
     ## Episode End
-    Termination at either end. Truncation after 1000 steps (`RandomWalk5`) or 10000 steps (`RandomWalk19`), which next to
-    no episode reaches.
+    Termination at either end. Truncation after 1000 steps (`RandomWalk5`) or 10000 steps (`RandomWalk19`), which next
+    to no episode reaches.
 
     ## Arguments
     - `n_states`: odd; 5 in `RandomWalk5`, 19 in `RandomWalk19`.
@@ -53,7 +53,12 @@ class RandomWalkEnv(FiniteMDPEnv):
             raise InvalidEnvironmentError(f"n_states must be an odd positive integer, is {n_states!r}")
         ends = n_states + 1
         transitions = {
-            s: {0: [(0.5, s - 1, left_reward * (s == 1), s == 1), (0.5, s + 1, right_reward * (s == n_states), s == n_states)]}
+            s: {
+                0: [
+                    (0.5, s - 1, left_reward * (s == 1), s == 1),
+                    (0.5, s + 1, right_reward * (s == n_states), s == n_states),
+                ]
+            }
             for s in range(1, ends)
         }
         transitions |= {s: {0: [(1.0, s, 0.0, True)]} for s in (0, ends)}

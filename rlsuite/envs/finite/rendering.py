@@ -30,7 +30,7 @@ CELL_COLOURS = {
     "T": (232, 236, 241),
     " ": PAPER,
 }
-LETTER_COLOURS = {"S": (96, 140, 210), "C": (173, 92, 46), "K": (180, 130, 20), "D": (120, 84, 48)}
+LETTER_COLOURS = {"S": (96, 140, 210), "K": (180, 130, 20), "D": (120, 84, 48)}
 LARGEST_CELL, LARGEST_SIDE = 64, 800  # pixels
 SMOOTHING = 4  # everything is drawn this many times larger and then reduced
 
@@ -100,7 +100,7 @@ class Painter:
     @cached_property
     def _agents(self) -> dict[int | None, Image.Image]:
         """One transparent tile per action: the agent with an arrow in the direction it last went."""
-        tiles = {None: self._agent(None)}
+        tiles: dict[int | None, Image.Image] = {None: self._agent(None)}
         if self.layout.action_arrows is not None:
             tiles |= {a: self._agent(arrow) for a, arrow in enumerate(self.layout.action_arrows)}
         return tiles
@@ -150,7 +150,7 @@ class Painter:
         return image
 
     def _mark(self, character: str) -> Image.Image:
-        """A transparent tile with the sign of a cell: a star, a hole, or a letter."""
+        """A transparent tile with the sign of a cell: a star, a hole, rocks, or a letter."""
         from PIL import Image, ImageDraw
 
         side = self.cell * SMOOTHING
@@ -161,6 +161,14 @@ class Painter:
         elif character == "H":
             draw.ellipse((0.22 * side, 0.3 * side, 0.78 * side, 0.7 * side), fill=(153, 27, 27, 255))
             draw.ellipse((0.27 * side, 0.37 * side, 0.73 * side, 0.69 * side), fill=(69, 10, 10, 255))
+        elif character == "C":
+            for x, y, size in ((0.34, 0.74, 0.3), (0.62, 0.74, 0.46)):
+                peak = [
+                    (side * (x - size / 2), side * y),
+                    (side * x, side * (y - size)),
+                    (side * (x + size / 2), side * y),
+                ]
+                draw.polygon(peak, fill=(146, 72, 32, 255))
         else:
             colour = (*LETTER_COLOURS.get(character, INK), 255)
             draw.text((side / 2, side / 2), character, fill=colour, font=_font(side * 0.5), anchor="mm")
@@ -184,7 +192,9 @@ class Painter:
                 draw.text((x, self.top - 9), label, fill=INK, font=_font(13), anchor="mm")
         for r, label in enumerate(panel.row_labels):
             if self._label_fits(r, n_rows):
-                draw.text((self.left - 6, self.top + (r + 0.5) * self.cell), label, fill=INK, font=_font(13), anchor="rm")
+                draw.text(
+                    (self.left - 6, self.top + (r + 0.5) * self.cell), label, fill=INK, font=_font(13), anchor="rm"
+                )
         if panel.row_name:
             strip = Image.new("RGB", (n_rows * self.cell, 20), PAPER)
             ImageDraw.Draw(strip).text((strip.width / 2, 10), panel.row_name, fill=INK, font=_font(14), anchor="mm")

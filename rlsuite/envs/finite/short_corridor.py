@@ -46,9 +46,7 @@ class ShortCorridorEnv(FiniteMDPEnv):
 
     def __init__(self, render_mode: str | None = None) -> None:
         successor = {0: (0, 1), 1: (2, 0), 2: (1, 3)}  # cell: (on left, on right)
-        transitions = {
-            s: {a: [(1.0, to[a], -1.0, to[a] == 3)] for a in (LEFT, RIGHT)} for s, to in successor.items()
-        }
+        transitions = {s: {a: [(1.0, to[a], -1.0, to[a] == 3)] for a in (LEFT, RIGHT)} for s, to in successor.items()}
         transitions[3] = {a: [(1.0, 3, 0.0, True)] for a in (LEFT, RIGHT)}
         panel = Panel(np.arange(4)[None], np.array([["S", ".", ".", "G"]]), col_labels=("", "switched", "", ""))
         mdp = FiniteMDP.from_transitions(
