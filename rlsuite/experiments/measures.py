@@ -76,7 +76,9 @@ def score_curves(task: Task, entry: Entry) -> tuple[Floats, Floats, Floats]:
 
     def matrix(name: str) -> Floats:
         rows = [np.asarray(getattr(run, name), np.float64) for run in entry.runs]
-        return np.stack([np.pad(row, (0, n_points - row.size), mode="edge") for row in rows])
+        return np.stack(
+            [row if row.size == n_points else np.pad(row, (0, n_points - row.size), mode="edge") for row in rows]
+        )
 
     return snapped(task, matrix("score")), matrix("steps"), matrix("episodes")
 

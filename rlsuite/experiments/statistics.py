@@ -317,10 +317,10 @@ def paired_permutation_test(
 
     The smallest p that :math:`m` differences can give is :math:`2^{1-m}`: with 5 seeds 0.0625, never significant.
     """
-    d = np.asarray(x, np.float64) - np.asarray(y, np.float64)
-    if d.ndim != 1 or not np.isfinite(d).all():
+    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    if x.ndim != 1 or x.shape != y.shape or not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise ValueError("a paired test needs two one-dimensional arrays of finite scores of the same length")
-    d = d[d != 0]
+    d = (x - y)[x != y]
     if d.size == 0:
         return 1.0
     observed = abs(d.sum()) - 1e-9 * np.abs(d).sum()  # sums that differ by rounding are ties

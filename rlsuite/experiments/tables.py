@@ -96,7 +96,7 @@ def console(table: Table) -> rich.table.Table:
     import rich.table
     from rich.text import Text
 
-    shown = rich.table.Table(title=Text(table.title), box=rich.box.SIMPLE_HEAD, title_justify="left")
+    shown = rich.table.Table(title=Text(table.title), box=rich.box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
     chosen = [i for i, column in enumerate(table.columns) if not table.brief or column in table.brief]
     for i in chosen:
         justify: Literal["left", "right"] = "left" if table.formats[i] == "text" else "right"
@@ -155,11 +155,8 @@ def format_interval(interval: Interval, form: Format = "interval") -> str:
         shown = [_number(end, decimals) for end in interval]
     else:
         decimals = min(12, max(0, math.ceil(-math.log10(width / 4))))
-        shown = [
-            _number(estimate, decimals),
-            _outwards(low, decimals, math.floor),
-            _outwards(high, decimals, math.ceil),
-        ]
+        middle = _number(estimate, decimals, short=False)
+        shown = [middle, _outwards(low, decimals, math.floor), _outwards(high, decimals, math.ceil)]
     return f"{shown[0]} [{shown[1]}, {shown[2]}]"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,7 @@ def final_table(task: Task, streams: Streams) -> Table:
     columns: list[str] = ["algorithm", "runs", *(name for name, _ in CENTRES)]
     formats: list[Format] = ["text", "integer", *["interval" for _ in CENTRES]]  # type: ignore[list-item]
     if reference is not None:
-        columns += ["optimum", "regret to optimum", "runs at optimum"]
+        columns += ["optimum", "regret", "at optimum"]
         formats += ["number", "interval", "percent"]
     rows: list[tuple[Any, ...]] = []
     for entry in task.entries:
@@ -71,7 +72,7 @@ def final_table(task: Task, streams: Streams) -> Table:
         row: list[Any] = [entry.label, len(entry.runs), *centres]
         if reference is not None:
             mean = centres[0]
-            regret = Interval(*(reference.optimum - end for end in (mean.estimate, mean.high, mean.low)))
+            regret = Interval(*(reference.optimum - end for end in _turned(mean)))
             at_optimum = float(np.mean(values == reference.optimum)) if values.size else np.nan
             row += [reference.optimum, regret, at_optimum]
         rows.append(tuple(row))
@@ -82,7 +83,8 @@ def final_table(task: Task, streams: Streams) -> Table:
     if reference is not None:
         caption += (
             " The optimum is over all policies, also those that look at the time left; the uniformly random policy "
-            f"expects {format_value(reference.random, 'number')}. Regret: optimum minus mean."
+            f"expects {format_value(reference.random, 'number')}. Regret: optimum minus mean; at "
+            "optimum: share of the runs."
         )
         if task.mdp is not None and not task.mdp.fully_observed:
             caption += " The agent sees less than the state, so no agent may be able to reach the optimum."
@@ -155,8 +157,9 @@ def regret_table(task: Task, streams: Streams) -> Table | None:
             for name, values in (("total", total), ("per episode", total / count))
         ]
         rows.append((entry.label, len(entry.runs), float(count.mean()), *sums))
+    optimum = format_value(task.reference.optimum, "number")
     caption = (
-        f"Sum over the training episodes of the optimum, {format_value(task.reference.optimum, 'number')}, minus the episode's return; "
+        f"Sum over the training episodes of the optimum, {optimum}, minus the episode's return; "
         f"mean over runs, lower is better. {INTERVALS}"
     )
     if task.budget_unit == "timesteps":
@@ -174,6 +177,8 @@ def pair_table(task: Task, pairs: list[Pair], name: str, title: str, of: str) ->
         "two-sided paired sign-flip test on the mean difference; Holm: corrected over all tested pairs of this "
         "table. “Better” needs Holm p < 0.05 and P(A better) on the same side. Two planners are compared as numbers."
     )
+    if not task.higher_is_better:  # pairs are compared with the sign turned; the table shows errors as they are
+        pairs = [replace(pair, difference=Interval(*(-end for end in _turned(pair.difference)))) for pair in pairs]
     return pairs_as_table(f"{slug(task.env_id)}-{name}", f"{title} on {task.env_id}", caption, pairs)
 
 
@@ -192,7 +197,7 @@ def pairs_as_table(name: str, title: str, caption: str, pairs: list[Pair]) -> Ta
         )
         for pair in pairs
     )
-    columns = ("A", "B", "pairs", "mean A − B", "P(A better)", "p", "Holm p", "finding")
+    columns = ("A", "B", "pairs", "mean A - B", "P(A better)", "p", "Holm p", "finding")
     formats: tuple[Format, ...] = ("text", "text", "integer", "interval", "probability", "p-value", "p-value", "text")
     return Table(name, title, caption, columns, formats, rows, brief=("A", "B", "P(A better)", "Holm p", "finding"))
 
@@ -224,6 +229,11 @@ def across_table(scores: dict[str, list[Floats]], exact: set[str], n_tasks: int,
     columns = ("algorithm", "runs", *(name for name, _ in aggregates))
     formats: tuple[Format, ...] = ("text", "integer", "interval", "interval", "interval", "interval")
     return Table("across", "Across tasks", caption, columns, formats, tuple(rows))
+
+
+def _turned(interval: Interval) -> Interval:
+    """With the ends exchanged, as negation needs."""
+    return Interval(interval.estimate, interval.high, interval.low)
 
 
 def _with_episodes(task: Task) -> list[Entry]:
