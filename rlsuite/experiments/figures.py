@@ -82,18 +82,6 @@ class Picture:
     figure: Figure
     wide: bool = False
 
-    @property
-    def svg(self) -> str:
-        """The drawing for the page: transparent, colours as CSS variables."""
-        return themed_svg(to_svg(self.figure, self.name))
-
-    def save(self, folder: str | Path) -> tuple[Path, Path]:
-        """Write ``NAME.png`` and ``NAME.svg``, on white, into ``folder``."""
-        paths = Path(folder, f"{self.name}.png"), Path(folder, f"{self.name}.svg")
-        for path in paths:
-            save_figure(self.figure, path)
-        return paths
-
 
 @dataclass(frozen=True)
 class Pen:
@@ -185,13 +173,13 @@ def legend_above(axes: Axes, handles: Iterable[Any], labels: Sequence[str], left
     )
 
 
-def to_svg(figure: Figure, salt: str, **options: Any) -> str:
-    """The drawing as SVG text; ``salt`` keeps the ids of several drawings on one page apart."""
+def to_svg(figure: Figure, salt: str) -> str:
+    """The drawing as SVG text, transparent; ``salt`` keeps the ids of several drawings on one page apart."""
     import matplotlib
 
     buffer = io.StringIO()
     with style(), matplotlib.rc_context({"svg.hashsalt": salt}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, **options)
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     return re.sub(r'(?<= d=")[^"]*', lambda d: re.sub(r"(\.\d\d)\d+", r"\1", d[0]), text)
 
@@ -210,10 +198,15 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
     if path.suffix == ".png":
         write_atomically(path, to_png(figure))
     elif path.suffix == ".svg":
-        write_atomically(path, to_svg(figure, path.stem, facecolor="white"))
+        write_atomically(path, on_white(to_svg(figure, path.stem)))
     else:
         raise ValueError(f"{path}: figures are written as .png or .svg")
     return path
+
+
+def on_white(svg: str) -> str:
+    """An SVG to stand alone: with a white ground."""
+    return re.sub(r"(<svg [^>]*>)", r'\1<rect width="100%" height="100%" fill="white"/>', svg, count=1)
 
 
 def themed_svg(svg: str) -> str:

@@ -9,7 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlsuite.envs.finite.layout import Layout, Panel
-from rlsuite.experiments.figures import INK, MUTED, PAPER, SERIES, canvas, legend_above, legend_height, pen, plain, short, style
+from rlsuite.experiments.figures import (
+    INK,
+    MUTED,
+    PAPER,
+    SERIES,
+    canvas,
+    legend_above,
+    legend_height,
+    pen,
+    plain,
+    short,
+    style,
+)
 from rlsuite.experiments.maps import GAP, Sheet, StateTable, arrange, likely_actions
 
 if TYPE_CHECKING:
@@ -32,13 +44,16 @@ def value_map(layout: Layout, table: StateTable, limits: tuple[float, float], un
     sheet = arrange(layout)
     with style():
         coloured_policy = table.policy is not None and not _policy_fits(layout, sheet)
-        figure, (axes, *below) = _sheets(layout, sheet, 2 if coloured_policy else 1, 0.42)
+        figure, (axes, *second) = _sheets(layout, sheet, 2 if coloured_policy else 1, 0.42)
         rgba = matplotlib.colormaps["viridis"](_scaled(sheet.place(table.values), limits))
         _paint(axes, layout, sheet, rgba, np.isfinite(sheet.place(table.values)))
         _write_values(axes, sheet, table, rgba)
-        _colour_bar(figure, axes, "viridis", [f"{limit:.4g}" for limit in limits], unit)
+        low, high = limits
+        below, above = bool((table.values < low).any()), bool((table.values > high).any())
+        ends = [f"{'≤ ' * below}{low:.4g}", f"{'≥ ' * above}{high:.4g}"]
+        _colour_bar(figure, axes, "viridis", ends, unit)
         if coloured_policy:
-            _paint_policy(figure, below[0], layout, sheet, table)
+            _paint_policy(figure, second[0], layout, sheet, table)
         elif table.policy is not None:
             _write_policy(axes, layout, sheet, table.policy, rgba)
     return figure
@@ -76,11 +91,15 @@ def value_line(
         height = (4.6 if both else 3.0) + legend
         figure, axes = canvas(height, top=legend + 0.05, bottom=2.2 if both else 0.5)
         lines = [
-            axes.plot(*_along(states, table.values), color=pen(i).color, ls=pen(i).dashes, marker=_dot(states), ms=3.5)[0]
+            axes.plot(*_along(states, table.values), color=pen(i).color, ls=pen(i).dashes, marker=_dot(states), ms=3.5)[
+                0
+            ]
             for i, (_, table) in enumerate(tables)
         ]
         if exact:
-            lines += axes.plot(*_along(states, exact.values), color=INK, ls=(0, (4, 2)), lw=1.3, marker=_dot(states), ms=2.5)
+            lines += axes.plot(
+                *_along(states, exact.values), color=INK, ls=(0, (4, 2)), lw=1.3, marker=_dot(states), ms=2.5
+            )
         axes.set_ylabel("value of the state")
         axes.set_xlim(-0.5, states.size - 0.5)
         legend_above(axes, lines, labels)
@@ -160,17 +179,22 @@ def _sheets(layout: Layout, sheet: Sheet, count: int, foot: float) -> tuple[Figu
     wide = WIDTH - left - 0.1
     high = min(wide * rows / cols, 4.6)
     each = high + bottom + foot + top
-    figure, first = canvas(each * count, width=WIDTH, left=left, right=0.1, bottom=each * (count - 1) + bottom + foot, top=top)
+    figure, first = canvas(
+        each * count, width=WIDTH, left=left, right=0.1, bottom=each * (count - 1) + bottom + foot, top=top
+    )
     axes = [first]
     for i in range(1, count):
-        below = (left / WIDTH, (each * (count - 1 - i) + bottom + foot) / (each * count), wide / WIDTH, high / each / count)
+        below = (
+            left / WIDTH,
+            (each * (count - 1 - i) + bottom + foot) / (each * count),
+            wide / WIDTH,
+            high / each / count,
+        )
         axes.append(figure.add_axes(below))
     return figure, axes
 
 
-def _paint(
-    axes: Axes, layout: Layout, sheet: Sheet, rgba: NDArray[np.float64], known: NDArray[np.bool_]
-) -> None:
+def _paint(axes: Axes, layout: Layout, sheet: Sheet, rgba: NDArray[np.float64], known: NDArray[np.bool_]) -> None:
     """Colours, walls, places and labels of the map; ``rgba`` counts where ``known``."""
     from matplotlib.colors import to_rgba
 
@@ -224,13 +248,17 @@ def _label_panels(axes: Axes, sheet: Sheet) -> None:
         first = [top for top, left, _ in sheet.panels if left == 0]
         every = -(-len(panel.row_labels) // 11)
         chosen = range(0, len(panel.row_labels), every)
-        axes.set_yticks([top + r for top in first for r in chosen], [plain(panel.row_labels[r], 8) for _ in first for r in chosen])
+        axes.set_yticks(
+            [top + r for top in first for r in chosen], [plain(panel.row_labels[r], 8) for _ in first for r in chosen]
+        )
     if panel.col_labels:
         last = max(top for top, _, _ in sheet.panels)
         lefts = [left for top, left, _ in sheet.panels if top == last]
         every = -(-len(panel.col_labels) * len(lefts) // 22)
         chosen = range(0, len(panel.col_labels), every)
-        axes.set_xticks([left + c for left in lefts for c in chosen], [plain(panel.col_labels[c], 6) for _ in lefts for c in chosen])
+        axes.set_xticks(
+            [left + c for left in lefts for c in chosen], [plain(panel.col_labels[c], 6) for _ in lefts for c in chosen]
+        )
     axes.tick_params(length=0, pad=2, labelsize=7.5)
     if panel.row_name:
         axes.set_ylabel(plain(panel.row_name, 40), size=8, labelpad=2)
@@ -319,7 +347,9 @@ def _write_policy(
             if not length:
                 for row, col in np.argwhere(likely[..., action] & ink):
                     word = plain(name, 6) if not still else "•" if still == 1 else plain(name).strip()[:1].upper()
-                    axes.text(col, row - lift, word, ha="center", va="center_baseline", size=min(8, 0.4 * side), color=colour)
+                    axes.text(
+                        col, row - lift, word, ha="center", va="center_baseline", size=min(8, 0.4 * side), color=colour
+                    )
                 continue
             for single, size, shift in ((alone, 0.55 * side, 0.0), (~alone, 0.3 * side, 0.2)):
                 row, col = np.nonzero(likely[..., action] & ink & single)
@@ -335,7 +365,9 @@ def _arrow(down: float, right: float) -> MarkerPath:
     """An arrow as a marker, pointing ``down`` and ``right`` on a map whose rows run downwards."""
     from matplotlib.path import Path as MarkerPath
 
-    shape = np.array([(-1, 0.13), (0.15, 0.13), (0.15, 0.52), (1, 0), (0.15, -0.52), (0.15, -0.13), (-1, -0.13), (-1, 0.13)])
+    shape = np.array(
+        [(-1, 0.13), (0.15, 0.13), (0.15, 0.52), (1, 0), (0.15, -0.52), (0.15, -0.13), (-1, -0.13), (-1, 0.13)]
+    )
     x, y = np.array([right, -down]) / np.hypot(down, right)
     return MarkerPath(shape @ np.array([[x, y], [-y, x]]), closed=True)
 

@@ -44,7 +44,9 @@ def interval_plot(table: Table, labels: Sequence[str], reference: tuple[float, s
             for (_, marker, size), column, shift in zip(CENTRES, columns, (-0.22, 0.06, 0.3), strict=True):
                 estimate, low, high = row[column]
                 if np.isfinite(low) and np.isfinite(high):
-                    axes.plot([low, high], [y + shift] * 2, color=how.color, lw=3.2 if marker == "o" else 1.4, alpha=0.55)
+                    axes.plot(
+                        [low, high], [y + shift] * 2, color=how.color, lw=3.2 if marker == "o" else 1.4, alpha=0.55
+                    )
                 if np.isfinite(estimate):
                     axes.plot([estimate], [y + shift], color=how.color, ls="none", marker=marker, ms=size, mew=1.4)
         if reference:
@@ -82,8 +84,18 @@ def improvement_matrix(table: Table, labels: Sequence[str]) -> Figure:
                 if np.isfinite(p):
                     light = rgba[row, col, :3] @ (0.299, 0.587, 0.114) <= 0.5
                     text = f"{p:.2f}" if p in (0, 0.5, 1) else f"{min(max(p, 0.01), 0.99):.2f}"
-                    axes.text(col, row, text, ha="center", va="center_baseline", size=9, color="#fafcfe" if light else "#10161d")
-        axes.set_xticks(range(n), names, **({"rotation": 32, "ha": "right", "rotation_mode": "anchor"} if slanted else {}))
+                    axes.text(
+                        col,
+                        row,
+                        text,
+                        ha="center",
+                        va="center_baseline",
+                        size=9,
+                        color="#fafcfe" if light else "#10161d",
+                    )
+        axes.set_xticks(
+            range(n), names, **({"rotation": 32, "ha": "right", "rotation_mode": "anchor"} if slanted else {})
+        )
         axes.set_yticks(range(n), names)
         axes.tick_params(length=0)
         axes.grid(False)

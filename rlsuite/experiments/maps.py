@@ -127,6 +127,15 @@ def visits(task: Task, entry: Entry) -> Floats | None:
     return np.where(acting_states(task), entry.tables.visits[_model(task).observation], np.nan)
 
 
+def shared_limits(tables: list[StateTable], exact: StateTable | None) -> tuple[float, float]:
+    """One range of colours for all maps: that of the exact values and of the middle 96 % of the learned ones."""
+    learned_values = np.concatenate([table.values[np.isfinite(table.values)] for table in tables] or [np.zeros(0)])
+    ends = list(np.percentile(learned_values, (2, 98))) if learned_values.size else []
+    if exact is not None:
+        ends += list(exact.values[np.isfinite(exact.values)])
+    return (float(min(ends)), float(max(ends))) if ends else (0.0, 1.0)
+
+
 def likely_actions(policy: Floats) -> NDArray[np.bool_]:
     """``(…, n_actions)`` the actions to draw: all ties and everything about as probable as the most probable one."""
     top = policy.max(axis=-1, keepdims=True)
