@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 
 from rlsuite.agents.tabular.agent import TabularAgent
 from rlsuite.agents.tabular.kernels import kernel
+from rlsuite.errors import ConvergenceError
 
 FIRST, EVERY = 0, 1
 VISITS = ("first", "every")
 
 _INITIAL_CAPACITY = 1024
+_GREATEST_CAPACITY = 1 << 22  # above a hundred megabytes: an episode as long as that is not going to end
 
 
 class Trajectory(NamedTuple):
@@ -88,7 +90,11 @@ def record(trajectory, s, a, r, weight):
 
 
 class WholeEpisodes(TabularAgent):
-    """A learner whose memory has a ``trajectory``; put it before the other base class."""
+    """A learner whose memory has a ``trajectory``; put it before the other base class.
+
+    Raises:
+        ConvergenceError: by ``learn``, when an episode does not end.
+    """
 
     @property
     def capacity(self) -> int:
@@ -99,6 +105,11 @@ class WholeEpisodes(TabularAgent):
         while self.num_timesteps < until_step and self.num_episodes < until_episode:
             length = int(self.clock.length[0])
             if length == self.capacity:
+                if length >= _GREATEST_CAPACITY:
+                    raise ConvergenceError(
+                        f"{self.name} learns when an episode is over, and this one has lasted {length} steps: the "
+                        "policy walks in circles in an environment without time limit; give the agent a time_limit"
+                    )
                 self._enlarge(2 * self.capacity)
             super()._advance(min(until_step, self.num_timesteps + self.capacity - length), until_episode)
 
