@@ -34,6 +34,7 @@ class Table:
         rows: raw values: ``str``, numbers, :class:`~rlsuite.experiments.statistics.Interval` (formats ``interval``,
             ``probability``, and ``amount`` of experience); NaN or ``None`` is a missing value, ``inf`` means never.
         brief: the columns that a terminal shows (default: all).
+        essential: whether a terminal shows the table at all; the report shows every one.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Table:
     formats: tuple[Format, ...]
     rows: tuple[tuple[Any, ...], ...]
     brief: tuple[str, ...] = ()
+    essential: bool = False
 
     def __post_init__(self) -> None:
         widths = {len(self.columns), len(self.formats), *map(len, self.rows)}
@@ -90,7 +92,7 @@ def to_csv(table: Table) -> str:
     return out.getvalue()
 
 
-def console(table: Table) -> rich.table.Table:
+def console_table(table: Table) -> rich.table.Table:
     """The brief columns for ``rich.print``; cells wrap where the terminal is narrow, and are never cut."""
     import rich.box
     import rich.table

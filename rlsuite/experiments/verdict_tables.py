@@ -34,6 +34,7 @@ CENTRES: tuple[tuple[str, Statistic], ...] = (
 NO_INTERVAL = Interval(np.nan, np.nan, np.nan)
 INTERVALS = "Brackets: 95 % bootstrap intervals over runs, rounded outwards."
 NOT_IN_TERMINAL = ("mean", "median", "optimum", "score")  # a line has 80 characters
+SHOWN_ACROSS = ("algorithm", "runs", "IQM", "optimality gap")
 WORDS = {
     "better": "{first} better",
     "worse": "{second} better",
@@ -228,7 +229,7 @@ def across_table(scores: dict[str, list[Floats]], exact: set[str], n_tasks: int,
     )
     columns = ("algorithm", "runs", *(name for name, _ in aggregates))
     formats: tuple[Format, ...] = ("text", "integer", "interval", "interval", "interval", "interval")
-    return Table("across", "Across tasks", caption, columns, formats, tuple(rows))
+    return Table("across", "Across tasks", caption, columns, formats, tuple(rows), brief=SHOWN_ACROSS, essential=True)
 
 
 def _turned(interval: Interval) -> Interval:
@@ -252,4 +253,5 @@ def _table(
         tuple(formats),
         tuple(rows),
         brief=tuple(column for column in columns if column not in NOT_IN_TERMINAL),
+        essential=name in ("final", "online"),
     )

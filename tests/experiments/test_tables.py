@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from rlsuite.experiments.statistics import Interval
-from rlsuite.experiments.tables import Table, console, format_interval, format_p, format_value, markdown, to_csv
+from rlsuite.experiments.tables import Table, console_table, format_interval, format_p, format_value, markdown, to_csv
 
 finite = st.floats(-1e6, 1e6).filter(lambda x: x == 0 or abs(x) > 1e-6)
 TABLE = Table(
@@ -104,7 +104,7 @@ def test_csv_gives_the_numbers_back():
 @pytest.mark.parametrize("width", [40, 60, 100])
 def test_console_cuts_nothing_off(width):
     screen = Console(width=width, file=io.StringIO(), color_system=None)
-    screen.print(console(TABLE))
+    screen.print(console_table(TABLE))
     text = screen.file.getvalue()
     assert "…" not in text
     cells = [character for row in TABLE.cells for cell in row for character in cell if character not in " –"]
@@ -115,7 +115,7 @@ def test_console_cuts_nothing_off(width):
 def test_console_shows_the_brief_columns():
     brief = Table("n", "t", "c", ("a", "b"), ("text", "number"), (("left", 5.0),), brief=("a",))
     wide = Console(width=80, file=io.StringIO(), color_system=None)
-    wide.print(console(brief))
+    wide.print(console_table(brief))
     assert "left" in wide.file.getvalue()
     assert "5.0" not in wide.file.getvalue()
 
