@@ -2,8 +2,9 @@ r"""Dynamic programming: optimal values and policies of a known finite MDP (Sutt
 
 All methods solve Bellman's optimality equation :math:`v = Tv`,
 :math:`(Tv)(s) = \max_a \{ r(s,a) + \gamma \sum_{s'} p(s'|s,a)\, v(s') \}` (eq. 4.1), where outcomes that end the
-episode contribute no :math:`v(s')`. For :math:`\gamma < 1`, T is a contraction of modulus :math:`\gamma` in the sup-norm, which
-gives each method its stopping rule. ``tol`` is always a bound on :math:`\|v - v_*\|_\infty`, not on the last change:
+episode contribute no :math:`v(s')`. For :math:`\gamma < 1`, T is a contraction of modulus :math:`\gamma` in the
+sup-norm, which gives each method its stopping rule. ``tol`` is always a bound on :math:`\|v - v_*\|_\infty`, not on the
+last change:
 
 =========================  =======================================================  ==================================
 method                     stops when                                               guarantees

@@ -10,6 +10,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces, wrappers
 
+from rlsuite.envs.finite.gymnasium_layouts import layout_of
 from rlsuite.envs.finite.mdp import FiniteMDP
 from rlsuite.envs.finite.spaces import DiscreteIndex
 from rlsuite.errors import ModelUnavailableError
@@ -42,7 +43,8 @@ def read_env(env: gym.Env[Any, Any] | str) -> FiniteMDP:
     name = base.spec.id if base.spec else type(base).__name__
     limit = _time_limit(env, name)
     mdp = _dynamics(base, name)
-    return replace(mdp, max_episode_steps=limit, name=name)
+    layout = mdp.layout if mdp.layout is not None else layout_of(env)
+    return replace(mdp, max_episode_steps=limit, name=name, layout=layout)
 
 
 def _time_limit(env: gym.Env[Any, Any], name: str) -> int | None:
