@@ -102,7 +102,8 @@ def console_table(table: Table) -> rich.table.Table:
     chosen = [i for i, column in enumerate(table.columns) if not table.brief or column in table.brief]
     for i in chosen:
         justify: Literal["left", "right"] = "left" if table.formats[i] == "text" else "right"
-        shown.add_column(Text(table.columns[i]), justify=justify, overflow="fold")
+        words = any(" " in cells[i] for cells in table.cells)  # labels stay whole while anything else can wrap
+        shown.add_column(Text(table.columns[i]), justify=justify, overflow="fold", no_wrap=not words)
     for cells in table.cells:
         shown.add_row(*(Text(cells[i]) for i in chosen))
     return shown

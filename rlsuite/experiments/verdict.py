@@ -173,18 +173,15 @@ def _final_sentence(task: Task, pairs: list[Pair], streams: Streams) -> str:
     planners = [entry for entry in entries if is_exact(task, entry)]
     if not entries:
         return f"{on} nothing can be said: no algorithm has usable runs."
-    beside = _planners_clause(task, planners)
+    end = "." + _beside(task, planners)
     if not learners:
-        return f"{on} {beside}."
+        return f"{on}, only planners ran.{_beside(task, planners)}"
     sign = 1 if task.higher_is_better else -1
     centre = {entry.label: sign * float(iqm((final_scores(task, entry),))) for entry in learners}
     best = max(centre.values())
     leaders = [entry for entry in learners if centre[entry.label] == best]
     shown = _iqm(task, leaders[0], streams)
     noun, extreme = ("learned policy", "highest") if task.metric == "return" else ("value error", "lowest")
-    end = f" ({beside})." if beside else "."
-    if task.reference is not None and task.metric == "return" and not planners:
-        end = f" (exact optimum {format_value(task.reference.optimum, 'number')})."
     if len(learners) == 1:
         return f"{on} the {noun} of {leaders[0].label} has IQM {shown}{end}"
     others = [entry.label for entry in learners if entry not in leaders]
@@ -273,18 +270,26 @@ def _between(leaders: list[Entry], pairs: list[Pair]) -> str:
     return "" if all(pair.outcome == "identical" for pair in found) else "; no significant difference"
 
 
-def _planners_clause(task: Task, planners: list[Entry]) -> str:
-    """The exact results of planners; the optimum is named where they miss it."""
+def _beside(task: Task, planners: list[Entry]) -> str:
+    """A sentence on what is known exactly: the planners' results and the optimum."""
+    reference = task.reference if task.metric == "return" else None
+    optimum = format_value(reference.optimum, "number") if reference is not None else ""
     if not planners:
-        return ""
-    shown: dict[str, list[str]] = {}
+        return f" The exact optimum is {optimum}." if optimum else ""
+    by_score: dict[str, list[str]] = {}
     for entry in planners:
-        shown.setdefault(format_value(float(final_scores(task, entry)[0]), "number"), []).append(entry.label)
-    said = [f"{_join(labels)}, planning with the model: {score}" for score, labels in shown.items()]
-    if task.reference is not None and task.metric == "return":
-        optimum = format_value(task.reference.optimum, "number")
-        said.append("the exact optimum" if set(shown) == {optimum} else f"exact optimum {optimum}")
-    return ", ".join(said) if len(shown) == 1 else "; ".join(said)
+        by_score.setdefault(format_value(float(final_scores(task, entry)[0]), "number"), []).append(entry.label)
+    said = [
+        f"{_join(labels)} {'reaches' if len(labels) == 1 else 'reach'} {score}" for score, labels in by_score.items()
+    ]
+    known = (
+        ""
+        if not optimum
+        else ", the exact optimum"
+        if set(by_score) == {optimum}
+        else f"; the exact optimum is {optimum}"
+    )
+    return f" Planning with the model, {_join(said)}{known}."
 
 
 def _iqm(task: Task, entry: Entry, streams: Streams) -> str:
@@ -326,7 +331,8 @@ def _warnings(comparison: Comparison) -> tuple[str, ...]:
                 f"{task.env_id}: {n} run{'s' if n > 1 else ''} per algorithm {'are' if n > 1 else 'is'} too few to "
                 f"conclude from; use at least {FEW_RUNS}, better 30 or more (--seeds)"
             )
-        n_tests = len(learners) * (len(learners) - 1) // 2
+        n_planners = sum(is_exact(task, entry) for entry in task.entries)
+        n_tests = len(learners) * (len(learners) - 1) // 2 + len(learners) * n_planners
         if counts and n_tests and 2.0 ** (1 - min(counts)) * n_tests >= ALPHA and min(counts) >= FEW_RUNS:
             said.append(
                 f"{task.env_id}: with {min(counts)} runs and {n_tests} pair{'s' if n_tests > 1 else ''} no corrected "

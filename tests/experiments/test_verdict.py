@@ -30,7 +30,7 @@ def test_a_clear_winner_is_named():
     task = make_task(make_entry("good", 0.9 + noise(30)), make_entry("bad", 0.3 + noise(30, 1)))
     verdict = judge(make_comparison(task))
     assert verdict.headline.startswith("On Test-v0 good's learned policy is best: IQM 0.")
-    assert "better than bad (with probability 1.00, Holm p < 0.001) (exact optimum 1.0)." in verdict.headline
+    assert "better than bad (with probability 1.00, Holm p < 0.001). The exact optimum is 1.0." in verdict.headline
     assert verdict.warnings == ()
     pair = rows(verdict, "Test-v0-pairs")["good", "bad"]
     assert (pair["pairs"], pair["finding"], pair["P(A better)"].estimate) == (30, "good better", 1.0)
@@ -61,7 +61,7 @@ def test_identical_scores_are_a_tie_also_when_rounding_differs():
     nearly = [-13.0 + 1e-13, -13.0 - 2e-13, -13.0, -13.0, -13.0, -13.0]
     task = make_task(make_entry("a", [-13.0] * 6), make_entry("b", nearly), optimum=-13.0, random=-50000.0)
     verdict = judge(make_comparison(task))
-    assert "a and b have identical final scores, -13.0 [-13.0, -13.0] (exact optimum -13.0)" in verdict.headline
+    assert "a and b have identical final scores, -13.0 [-13.0, -13.0]. The exact optimum is -13.0." in verdict.headline
     pair = rows(verdict, "Test-v0-pairs")["a", "b"]
     assert (pair["p"], pair["P(A better)"], pair["finding"]) == (1.0, (0.5, 0.5, 0.5), "identical")
     assert rows(verdict, "Test-v0-final")["b"]["at optimum"] == 1.0
@@ -186,9 +186,8 @@ def test_planners_are_exact_and_stand_beside_the_learners():
     )
     verdict = judge(make_comparison(task))
     assert verdict.sentences[0].startswith("On Test-v0 the learned policy of q has IQM 0.8")
-    assert "vi and pi, planning with the model: 1.0; coarse, planning with the model: 0.5; exact optimum 1.0" in (
-        verdict.headline
-    )
+    exact = "Planning with the model, vi and pi reach 1.0 and coarse reaches 0.5; the exact optimum is 1.0."
+    assert exact in verdict.headline
     pairs = rows(verdict, "Test-v0-pairs")
     assert (pairs["vi", "pi"]["finding"], pairs["vi", "coarse"]["finding"]) == ("identical", "vi better")
     assert np.isnan([pairs["vi", "pi"]["p"], pairs["vi", "coarse"]["Holm p"]]).all()
@@ -200,7 +199,9 @@ def test_planners_are_exact_and_stand_beside_the_learners():
 
 def test_planners_alone():
     verdict = judge(make_comparison(make_task(make_planner("vi", 1.0), make_planner("pi", 1.0))))
-    assert verdict.headline == "On Test-v0 vi and pi, planning with the model: 1.0, the exact optimum."
+    assert verdict.headline == (
+        "On Test-v0, only planners ran. Planning with the model, vi and pi reach 1.0, the exact optimum."
+    )
 
 
 # -- incomplete comparisons --------------------------------------------------------------------------------------------
