@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 INK, MUTED, GRID, PAPER = "#1d2733", "#5b6673", "#d3d9e0", "#fdfefe"
 
-# Okabe and Ito's order of hues, safe for the colour-blind, darkened to 3:1 contrast on white; the dark page has its own.
+# Okabe and Ito's hues, safe for the colour-blind, darkened to 3:1 contrast on white; dark pages have their own.
 SERIES = ("#0072b2", "#d55e00", "#008f68", "#b8558f", "#a87400", "#2f8fc4", "#6b6f76", "#8c564b")
 SERIES_DARK = ("#5cb3f2", "#ff8b4d", "#2fcb9e", "#e79ac9", "#f0b429", "#9bd6ff", "#c6ccd4", "#d3a08f")
 _DASHES: tuple[Any, ...] = ("solid", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
@@ -108,8 +108,8 @@ def short(number: float) -> str:
     """A count in few characters: ``950``, ``12k``, ``3.5M``."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(number) >= size:
-            return f"{number / size:.3g}{unit}"
-    return f"{number:.3g}"
+            return f"{number / size:.3g}{unit}".replace("-", "−")
+    return f"{number:.3g}".replace("-", "−")
 
 
 @contextmanager
@@ -144,7 +144,7 @@ def canvas(
 def legend_rows(labels: Sequence[str], width: float = WIDTH) -> tuple[int, int]:
     """``(columns, rows)`` in which a legend of these labels fits into ``width`` inches."""
     longest = max((len(label) for label in labels), default=1)
-    columns = max(1, min(len(labels), int(width / (0.085 * longest + 0.5))))
+    columns = max(1, min(len(labels), int(width / (0.07 * longest + 0.5))))
     return columns, -(-len(labels) // columns)
 
 

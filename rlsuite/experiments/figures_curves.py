@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FAINT_RUNS = 20  # individual runs drawn per algorithm, the first ones; more would only make a smear
+FIRST_SHARE = 0.1  # of the budget, not heeded when the range of training returns is chosen
 
 Floats = NDArray[np.float64]
 
@@ -69,7 +70,8 @@ def training_curves(task: Task) -> Figure | None:
             at = ((ends[:-1] + ends[1:]) / 2)[inside]
             band = statistics.curve_band(windows[:, inside], "iqm", rng=_stream("training", task.env_id, entry.label))
             lines.append(_curve(axes, at, band, pen(i), windows[:, inside]))
-            extremes += [band.centre, band.low, band.high]
+            late = at >= FIRST_SHARE * ends[-1]  # the first windows may lie far below all that follows
+            extremes += [edge[late | ~late.any()] for edge in band]
         if extremes:
             _limits(axes, np.concatenate(extremes), _reference_values(task)[:1])
         lines += _references(axes, task)[: len(names)]
@@ -101,7 +103,7 @@ def efficiency_curves(task: Task, threshold: Threshold) -> Figure | None:
             y = np.concatenate([share, share[-1:]])
             lines += axes.plot(x, y, color=pen(i).color, ls=pen(i).dashes, drawstyle="steps-post")
         axes.set_ylim(-0.03, 1.03)
-        axes.set_ylabel(f"runs that reached\n{short(threshold.score)}", linespacing=1.3)
+        axes.set_ylabel(f"runs that reached {short(threshold.score)}")
         axes.yaxis.set_major_formatter(lambda y, _: f"{100 * y:.0f} %")
         _label_budget(axes, task)
         legend_above(axes, lines, labels)
@@ -157,7 +159,7 @@ def _curve(axes: Axes, x: Floats, band: statistics.Band, how: Pen, runs: Floats 
         some = runs[:FAINT_RUNS]
         gap = np.full((len(some), 1), np.nan)
         xs = np.tile(np.append(x, np.nan), len(some))
-        axes.plot(xs, np.hstack([some, gap]).ravel(), color=how.color, lw=0.6, alpha=0.22, zorder=1.5)
+        axes.plot(xs, np.hstack([some, gap]).ravel(), color=how.color, lw=0.5, alpha=0.18, zorder=1.5)
     if np.isfinite(band.low).any():
         axes.fill_between(x, band.low, band.high, color=how.color, alpha=0.2, lw=0, zorder=1.8)
     single = "o" if x.size == 1 else ""
@@ -172,7 +174,7 @@ def _constant(axes: Axes, score: float, how: Pen) -> Any:
 def _reference_names(task: Task) -> list[str]:
     if task.reference is None or task.metric != "return":
         return []
-    return ["exact optimum", f"random policy ({short(task.reference.random)})"]
+    return ["exact optimum", f"random ({short(task.reference.random)})"]
 
 
 def _reference_values(task: Task) -> list[float]:

@@ -22,8 +22,10 @@ CENTRES = (("IQM", "o", 7.0), ("mean", "D", 4.5), ("median", "|", 8.0))
 MOST_NUMBERS = 12  # algorithms; a matrix of more has colours only
 
 
-def interval_plot(table: Table, labels: Sequence[str], reference: tuple[float, str] | None = None) -> Figure:
-    """IQM, mean and median of each algorithm with their 95 % intervals, from the columns of those names of ``table``."""
+def interval_plot(
+    table: Table, labels: Sequence[str], x_label: str, reference: tuple[float, str] | None = None
+) -> Figure:
+    """IQM, mean and median of each algorithm with their 95 % intervals: the columns of those names in ``table``."""
     columns = [table.columns.index(name) for name, _, _ in CENTRES]
     index = {label: i for i, label in enumerate(labels)}
     rows = [row for row in table.rows if isinstance(row[columns[0]], Interval)]
@@ -51,6 +53,8 @@ def interval_plot(table: Table, labels: Sequence[str], reference: tuple[float, s
                     axes.plot([estimate], [y + shift], color=how.color, ls="none", marker=marker, ms=size, mew=1.4)
         if reference:
             axes.axvline(reference[0], color=INK, ls=(0, (4, 2)), lw=1.2)
+        axes.set_xlabel(x_label)
+        axes.xaxis.set_major_formatter(lambda x, _: short(x))
         axes.set_yticks(range(len(rows)), names)
         axes.set_ylim(max(len(rows), 1) - 0.4, -0.6)
         axes.grid(False, axis="y")

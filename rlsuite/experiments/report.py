@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Callable, Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,16 +129,31 @@ def play_episodes(task: Task, folder: Path) -> list[Film]:
     shown = [entry for entry in task.entries if entry.tables is not None][:MOST_FILMS]
     if task.metric != "return" or not shown:
         return []
+    with _no_display():
+        try:
+            env = _rendering_env(task)
+        except (RlsuiteError, ImportError, _gymnasium_error()):
+            return []
+        if env is None:
+            return []
+        try:
+            return [_play(task, i, entry, env, folder) for i, entry in enumerate(shown)]
+        finally:
+            env.close()
+
+
+@contextmanager
+def _no_display() -> Iterator[None]:
+    """Images are drawn in memory: keep SDL, which pygame uses, from looking for a screen (it complains without)."""
+    before = os.environ.get("SDL_VIDEODRIVER")
+    os.environ["SDL_VIDEODRIVER"] = "dummy"
     try:
-        env = _rendering_env(task)
-    except (RlsuiteError, ImportError, _gymnasium_error()):
-        return []
-    if env is None:
-        return []
-    try:
-        return [_play(task, i, entry, env, folder) for i, entry in enumerate(shown)]
+        yield
     finally:
-        env.close()
+        if before is None:
+            del os.environ["SDL_VIDEODRIVER"]
+        else:
+            os.environ["SDL_VIDEODRIVER"] = before
 
 
 def _play(task: Task, index: int, entry: Entry, env: gym.Env[Any, Any], folder: Path) -> Film:

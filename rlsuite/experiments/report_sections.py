@@ -129,7 +129,7 @@ def _across(comparison: Comparison, verdict: Verdict, tables: dict[str, Table]) 
                     "Final performance across tasks",
                     f"Aggregates over {among} with 95 % stratified-bootstrap intervals. {scale}",
                     f"Intervals of normalised final scores of {_names(shown)}.",
-                    figures_scores.interval_plot(table, labels, (1.0, "optimum")),
+                    figures_scores.interval_plot(table, labels, "normalised score", (1.0, "optimum")),
                 ),
             )
         else:
@@ -168,13 +168,17 @@ def _facts(task: Task) -> str:
     runs_text = f"{runs[0]}" if len(runs) == 1 else f"{runs[0]} to {runs[-1]}"
     budget = max((int(getattr(run, _axis(task))[-1]) for e in task.entries for run in e.runs), default=0)
     arguments = f" with {', '.join(f'{k}={v!r}' for k, v in task.env_kwargs.items())}" if task.env_kwargs else ""
-    size = f"{task.mdp.n_states:,} states, {task.mdp.n_actions} actions; ".replace(",", " ", 1) if task.mdp else ""
+    size = f"{_count(task.mdp.n_states)} states, {_count(task.mdp.n_actions)} actions; " if task.mdp else ""
     unit = "episodes" if task.budget_unit == "episodes" else "environment steps"
     judged = "scores are exact" if task.mdp is not None else "scores are estimated by simulation"
     return (
-        f"{task.env_id}{arguments}: {size}{runs_text} runs per algorithm of {budget:,} {unit}, γ = {task.gamma:g}, "
-        f"episodes of at most {task.horizon:,} steps; {judged}."
+        f"{task.env_id}{arguments}: {size}{runs_text} runs per algorithm of {_count(budget)} {unit}, γ = {task.gamma:g}, "
+        f"episodes of at most {_count(task.horizon)} steps; {judged}."
     )
+
+
+def _count(number: int) -> str:
+    return f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def _axis(task: Task) -> str:
@@ -226,13 +230,14 @@ def _score_pictures(
         return
     if task.reference is not None and task.metric == "return":
         optimum = (task.reference.optimum, "exact optimum")
+    what = "return of the learned policy" if task.metric == "return" else "RMS error of the values"
     for table in final:
         yield Picture(
             f"{name}-final",
             "Final performance",
             "Centres of the final scores with 95 % bootstrap intervals.",
             f"Intervals of the final scores on {task.env_id}; the numbers are in the table below.",
-            figures_scores.interval_plot(table, labels, optimum),
+            figures_scores.interval_plot(table, labels, what, optimum),
         )
     for table in pairs:
         if table.rows:
@@ -297,13 +302,12 @@ def _state_sections(task: Task) -> Iterator[Section]:
                     figures_maps.value_map(layout, table, limits, f"value, γ = {task.gamma:g}"),
                 )
             )
-    text = (
-        "Colours are state values"
-        + (", arrows the actions of the learned policy (several where they tie or are about as probable)"
-           if task.metric == "return" and layout.action_arrows is not None and not maps.is_line(layout) else "")
-        + ". Grey: never visited, or the episode is over there. Each algorithm is shown by its run with the median final score.",
-    )  # fmt: skip
-    yield Section("What was learned", text=text, pictures=tuple(pictures))
+    said = "Each algorithm is shown by its run with the median final score."
+    if not maps.is_line(layout):
+        said += " Colours are state values; grey states were never visited, or the episode is over there."
+        if task.metric == "return" and layout.action_arrows is not None:
+            said += " Arrows are the learned policy's actions, several where they tie or are about as probable."
+    yield Section("What was learned", text=(said,), pictures=tuple(pictures))
     counts = [(entry, maps.visits(task, entry)) for entry in drawn]
     counted = [(entry, count) for entry, count in counts if count is not None]
     if counted and not (maps.is_line(layout) and layout.panels[0].states.shape[1] > 25):
