@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import scipy.stats
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rlsuite.agents.tabular.exploration import (
@@ -96,6 +96,7 @@ def test_ucb_counts_what_it_chose():
     assert not e.tried[0].any()
 
 
+@settings(deadline=None)  # the first example compiles
 @given(
     st.lists(st.sampled_from([-1.0, 0.0, 0.5, 2.0]), min_size=1, max_size=6),
     st.sampled_from(["epsilon-greedy", "softmax", "ucb"]),
@@ -169,6 +170,7 @@ def test_schedules_advance_with_the_actions_chosen():
     assert seen == [1.0, 0.75, 0.5, 0.25, 0.0, 0.0]
 
 
+@settings(deadline=None)  # the first example compiles
 @given(st.lists(st.floats(-100, 100), min_size=1, max_size=50))
 def test_step_size_one_over_n_is_the_sample_mean(samples):
     table, updates = np.full((1, 1), 12.3), np.zeros((1, 1), np.int64)
