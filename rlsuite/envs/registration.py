@@ -19,8 +19,8 @@ NAMESPACE = "rlsuite"
 _ENVIRONMENTS: dict[str, tuple[str, int, float | None, dict[str, Any]]] = {
     "GridWorld": ("gridworld:GridWorldEnv", 500, None, {}),
     "FourRooms": ("gridworld:FourRoomsEnv", 500, None, {}),
-    "Cliff": ("gridworld:CliffEnv", 1000, -13.0, {}),
     "WindyGridWorld": ("windy:WindyGridWorldEnv", 1000, -15.0, {}),
+    "Cliff": ("gridworld:CliffEnv", 1000, -13.0, {}),
     "DynaMaze": ("mazes:DynaMazeEnv", 5000, None, {}),
     "BlockingMaze": ("changing_mazes:BlockingMazeEnv", 3000, None, {}),
     "ShortcutMaze": ("changing_mazes:ShortcutMazeEnv", 6000, None, {}),
@@ -80,7 +80,7 @@ def make_env(id: str, *, max_episode_steps: int | None = None, **kwargs: Any) ->
         error.args = (f"{spec.id}: {error}",)
         raise
     except (ImportError, gym.error.DependencyNotInstalled) as error:
-        raise InvalidEnvironmentError(f"{spec.id} needs something that is not installed: {error}") from error
+        raise InvalidEnvironmentError(f"{spec.id} needs something that is not installed: {_one_line(error)}") from error
     except (TypeError, ValueError, LookupError, AssertionError, gym.error.Error) as error:
         given = ", ".join(f"{name}={value!r}" for name, value in kwargs.items()) or "its default arguments"
         raise InvalidEnvironmentError(

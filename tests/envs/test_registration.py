@@ -169,3 +169,35 @@ def test_entry_point_that_cannot_be_imported(entry_point):
             make_env("Broken-v0")
     finally:
         gym.registry.pop("Broken-v0")
+
+
+def _needs_a_simulator(**_kwargs):
+    raise gym.error.DependencyNotInstalled("no simulator here,\n  install one")
+
+
+def _is_picky(size=1):
+    raise ValueError(f"size {size} is too\nsmall")
+
+
+@pytest.mark.parametrize(
+    ("creator", "complaint"),
+    [
+        (_needs_a_simulator, "Failing-v0 needs something that is not installed: no simulator here, install one"),
+        (_is_picky, "Failing-v0 cannot be made with size=2: ValueError: size 2 is too small"),
+    ],
+)
+def test_failure_of_the_constructor_is_one_line(creator, complaint):
+    gym.register("Failing-v0", entry_point=creator)
+    try:
+        with pytest.raises(InvalidEnvironmentError) as caught:
+            make_env("Failing-v0", size=2)
+        assert str(caught.value).startswith(complaint)
+        assert "\n" not in str(caught.value)
+    finally:
+        gym.registry.pop("Failing-v0")
+
+
+@pytest.mark.parametrize("id", [":Cliff-v0", "a:b:Cliff-v0"])
+def test_id_with_a_broken_module_part(id):
+    with pytest.raises(InvalidEnvironmentError, match="cannot import module"):
+        make_env(id)

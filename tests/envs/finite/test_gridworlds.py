@@ -178,6 +178,22 @@ def test_reward_that_is_not_finite_is_refused():
         make_env("rlsuite/GridWorld-v0", step_reward=float("inf"))
 
 
+@given(
+    st.text()
+    | st.lists(st.text())
+    | st.lists(st.lists(st.integers(-2, 7) | st.sampled_from(ALPHABET) | st.floats()))
+    | st.none()
+    | st.integers()
+)
+def test_anything_is_a_map_or_an_error_of_ours(desc):
+    try:
+        cells = parse_map(desc)
+    except InvalidEnvironmentError:
+        return
+    assert cells.ndim == 2
+    assert set(cells.ravel()) <= set(ALPHABET)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     rows=st.integers(1, 5).flatmap(
