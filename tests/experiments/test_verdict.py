@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rlsuite.experiments.measures import final_scores, normalised, online_returns, thresholds, training_regret
 from rlsuite.experiments.pairwise import Sample, compare_pairs, find
@@ -327,3 +329,41 @@ def test_find_sees_a_pair_from_both_sides():
     assert behind.improvement.estimate == 1 - ahead.improvement.estimate
     with pytest.raises(KeyError, match="not compared"):
         find(pairs, "a", "c")
+
+
+# -- anything that can be recorded -------------------------------------------------------------------------------------
+
+scores = st.one_of(st.sampled_from([0.0, 0.5, 1.0, 1.0 + 1e-13]), st.floats(-2, 2), st.just(np.nan))
+learners = st.lists(st.tuples(st.integers(0, 9), scores), max_size=7, unique_by=lambda run: run[0]).map(sorted)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 3),
+    st.lists(st.lists(learners, min_size=3, max_size=3), min_size=1, max_size=3),
+    st.lists(st.sampled_from([None, 0.0, 1.0]), min_size=3, max_size=3),
+    st.sampled_from(["return", "rms-error"]),
+    st.sampled_from(["episodes", "timesteps"]),
+    st.booleans(),
+)
+def test_every_comparison_gets_a_verdict(n_tasks, entries, optima, metric, unit, planner):
+    """Whatever runs there are: one sentence per task, and "better than" only with a corrected p below 0.05."""
+    tasks = []
+    for t in range(n_tasks):
+        made = [
+            make_entry(f"a{i}", [score for _, score in runs[t]], seeds=[seed for seed, _ in runs[t]])
+            for i, runs in enumerate(entries)
+        ]
+        if planner and metric == "return":
+            made.append(make_planner("vi", 1.0, n=2))
+        tasks.append(make_task(*made, env_id=f"E{t}", optimum=optima[t], metric=metric, budget_unit=unit))
+    verdict = judge(make_comparison(*tasks))
+    assert [sentence.startswith(f"On E{t}") for t, sentence in enumerate(verdict.sentences[:n_tasks])] == [
+        True
+    ] * n_tasks
+    tested = [table for table in verdict.tables if table.name.endswith("pairs")]
+    smallest = min((row[6] for table in tested for row in table.rows if not np.isnan(row[6])), default=1.0)
+    assert smallest < 0.05 or "better than" not in verdict.headline
+    for table in verdict.tables:
+        assert to_csv(table)
+        assert markdown(table)
