@@ -31,7 +31,7 @@ SERIES = ("#0072b2", "#d55e00", "#008f68", "#b8558f", "#a87400", "#2f8fc4", "#6b
 SERIES_DARK = ("#5cb3f2", "#ff8b4d", "#2fcb9e", "#e79ac9", "#f0b429", "#9bd6ff", "#c6ccd4", "#d3a08f")
 _DASHES: tuple[Any, ...] = ("solid", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
 
-WIDTH = 5.4  # inches; about half of a desktop page, all of a telephone
+WIDTH = 4.6  # inches; a third of a desktop page, all of a telephone
 STYLE: dict[str, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
@@ -72,7 +72,6 @@ class Picture:
         name: stem of its files, unique on a page.
         title, caption: what is shown, and how to read it. alt: what a reader who cannot see it should know.
         figure: the drawing.
-        wide: whether it takes the whole width of the page; otherwise several stand side by side.
     """
 
     name: str
@@ -80,7 +79,6 @@ class Picture:
     caption: str
     alt: str
     figure: Figure
-    wide: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,10 +121,10 @@ def style() -> Iterator[None]:
 
 
 def canvas(
-    height: float = 3.1,
+    height: float = 2.8,
     *,
     width: float = WIDTH,
-    left: float = 0.72,
+    left: float = 0.7,
     right: float = 0.14,
     bottom: float = 0.5,
     top: float = 0.12,

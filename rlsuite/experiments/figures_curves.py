@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FAINT_RUNS = 20  # individual runs drawn per algorithm, the first ones; more would only make a smear
+AGGREGATE_POINTS, AGGREGATE_REPS = 26, 500
 FIRST_SHARE = 0.1  # of the budget, not heeded when the range of training returns is chosen
 
 Floats = NDArray[np.float64]
@@ -88,7 +89,7 @@ def efficiency_curves(task: Task, threshold: Threshold) -> Figure | None:
         return None
     labels = [plain(entry.label) for _, entry in learners]
     with style():
-        figure, axes = _curves_canvas(labels, 2.6)
+        figure, axes = _curves_canvas(labels)
         lines = []
         for i, entry in learners:
             scores, steps, episodes = score_curves(task, entry)
@@ -113,17 +114,26 @@ def efficiency_curves(task: Task, threshold: Threshold) -> Figure | None:
 def aggregate_curves(comparison: Comparison, tasks: list[Task], labels: tuple[str, ...]) -> Figure:
     """IQM of normalised scores over all runs of ``tasks`` against the share of the budget that was spent."""
     index = {label: i for i, label in enumerate(comparison.labels)}
-    grid = np.linspace(0, 1, 51)
+    grid = np.linspace(0, 1, AGGREGATE_POINTS)
     with style():
         figure, axes = _curves_canvas([*map(plain, labels), "optimum"])
         lines = []
         for label in labels:
             i = index[label]
-            pooled = np.concatenate([_on_grid(task, task.entries[i], grid) for task in tasks])
+            per_task = [_on_grid(task, task.entries[i], grid) for task in tasks]  # each (n_runs, n_points)
             if all(is_exact(task, task.entries[i]) for task in tasks):
-                lines.append(_constant(axes, float(pooled[:, -1].mean()), pen(i)))
+                lines.append(_constant(axes, statistics.iqm([scores[:, -1] for scores in per_task]), pen(i)))
                 continue
-            band = statistics.curve_band(pooled, "iqm", rng=_stream("aggregate", label))
+            points = [
+                statistics.stratified_bootstrap(
+                    [scores[:, k] for scores in per_task],
+                    statistics.iqm,
+                    rng=_stream("aggregate", label),
+                    reps=AGGREGATE_REPS,
+                )
+                for k in range(grid.size)
+            ]  # the same stream at every point: whole runs are resampled, within their task
+            band = statistics.Band(*(np.array(column) for column in zip(*points, strict=True)))
             lines.append(_curve(axes, 100 * grid, band, pen(i)))
         lines.append(axes.axhline(1.0, color=INK, ls=(0, (4, 2)), lw=1.2))
         axes.set_xlabel("share of the budget spent (%)")
@@ -148,7 +158,7 @@ def windowed_returns(entry: Entry) -> Floats:
 # -- pieces ------------------------------------------------------------------------------------------------------------
 
 
-def _curves_canvas(labels: list[str], plot: float = 2.9) -> tuple[Figure, Axes]:
+def _curves_canvas(labels: list[str], plot: float = 2.7) -> tuple[Figure, Axes]:
     top = legend_height(labels) + 0.06
     return canvas(plot + top, top=top)
 

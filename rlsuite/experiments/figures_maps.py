@@ -88,7 +88,7 @@ def value_line(
     both = any(table.policy is not None for _, table in tables)
     with style():
         legend = legend_height(labels)
-        height = (4.6 if both else 3.0) + legend
+        height = (4.4 if both else 2.8) + legend
         figure, axes = canvas(height, top=legend + 0.05, bottom=2.2 if both else 0.5)
         lines = [
             axes.plot(*_along(states, table.values), color=pen(i).color, ls=pen(i).dashes, marker=_dot(states), ms=3.5)[
@@ -105,7 +105,8 @@ def value_line(
         legend_above(axes, lines, labels)
         axis_of_states = axes
         if both:
-            axis_of_states = figure.add_axes((0.72 / 5.4, 0.5 / height, (5.4 - 0.86) / 5.4, 1.5 / height), sharex=axes)
+            box = axes.get_position()
+            axis_of_states = figure.add_axes((box.x0, 0.5 / height, box.width, 1.5 / height), sharex=axes)
             axes.tick_params(labelbottom=False)
             _policy_lines(axis_of_states, layout, states, tables, exact)
         _label_states(axis_of_states, panel)

@@ -172,8 +172,8 @@ def _facts(task: Task) -> str:
     unit = "episodes" if task.budget_unit == "episodes" else "environment steps"
     judged = "scores are exact" if task.mdp is not None else "scores are estimated by simulation"
     return (
-        f"{task.env_id}{arguments}: {size}{runs_text} runs per algorithm of {_count(budget)} {unit}, γ = {task.gamma:g}, "
-        f"episodes of at most {_count(task.horizon)} steps; {judged}."
+        f"{task.env_id}{arguments}: {size}{runs_text} runs per algorithm of {_count(budget)} {unit}, "
+        f"γ = {task.gamma:g}, episodes of at most {_count(task.horizon)} steps; {judged}."
     )
 
 
