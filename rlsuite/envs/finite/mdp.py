@@ -72,7 +72,7 @@ class FiniteMDP:
     reward: NDArray[np.float64]
     terminated: NDArray[np.bool_]
     initial: NDArray[np.float64]
-    observation: NDArray[np.int64] = field(default=None)  # type: ignore[assignment]
+    observation: NDArray[np.int64] = field(default=None)  # type: ignore[arg-type]
     max_episode_steps: int | None = None
     name: str = "finite MDP"
     layout: Layout | None = None
@@ -118,7 +118,8 @@ class FiniteMDP:
         if n_states == 0:
             raise InvalidMDPError("P is empty")
         n_actions = len(transitions[0]) if 0 in transitions else 0
-        offset, flat = [0], []
+        offset: list[int] = [0]
+        flat: list[tuple[float, int, float, bool]] = []
         for s in range(n_states):
             for a in range(n_actions):
                 try:
@@ -202,7 +203,7 @@ class FiniteMDP:
     def expected_reward(self) -> NDArray[np.float64]:
         """``(n_states, n_actions)`` mean reward r(s, a)."""
         sums = np.bincount(self.pair, self.probability * self.reward, self.n_states * self.n_actions)
-        return sums.reshape(self.n_states, self.n_actions)
+        return sums.astype(np.float64, copy=False).reshape(self.n_states, self.n_actions)
 
     @cached_property
     def continuation(self) -> scipy.sparse.csr_matrix:
@@ -269,9 +270,8 @@ class FiniteMDP:
         if (self.next_state < 0).any() or (self.next_state >= self.n_states).any():
             fail(f"next_state must lie in 0…{self.n_states - 1}")
         if not np.isfinite(self.reward).all():
-            fail(
-                f"{self._pair_name(int(self.pair[np.argmax(~np.isfinite(self.reward))]))} has a reward that is not finite"
-            )
+            worst = int(np.argmax(~np.isfinite(self.reward)))
+            fail(f"{self._pair_name(int(self.pair[worst]))} has a reward that is not finite")
         if self.initial.shape != (self.n_states,) or (self.initial < 0).any():
             fail(f"initial must hold {self.n_states} non-negative probabilities")
         if abs(self.initial.sum() - 1.0) > PROBABILITY_TOLERANCE:
