@@ -18,6 +18,7 @@ so the two paths give the same tables to the last bit from the same seed.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -25,7 +26,7 @@ import numpy as np
 from numba.extending import overload
 from numpy.typing import NDArray
 
-from rlsuite.agents.tabular.kernels import F, entry_kernel, kernel
+from rlsuite.agents.tabular.kernels import F, entry_kernel, is_own, kernel, uncached_entry_kernel
 from rlsuite.envs.finite.spaces import DiscreteIndex
 
 _BEGIN: dict[type, Callable[..., int]] = {}
@@ -97,7 +98,8 @@ class Clock(NamedTuple):
 
     @classmethod
     def zero(cls) -> Clock:
-        return cls(*(np.zeros(1, np.int64) for _ in range(5)), np.zeros(1))
+        steps, episodes, state, action, length = np.zeros((5, 1), np.int64)
+        return cls(steps, episodes, state, action, length, np.zeros(1))
 
 
 class EpisodeLog(NamedTuple):
@@ -167,6 +169,15 @@ def interact(mdp, memory, clock, log, time_limit, until_step, until_episode, env
     clock.steps[0], clock.episodes[0], clock.length[0] = steps, episodes, length
     clock.state[0], clock.action[0], clock.episode_return[0] = s, a, g
     return finished
+
+
+@cache
+def interact_for(memory_type: Any) -> Callable[..., int]:
+    """:func:`interact` for this type of memory: from the disk's cache, unless its kernels are not the suite's own."""
+    kernels = _BEGIN[memory_type], _OBSERVE[memory_type]
+    if all(is_own(each.py_func) for each in kernels):  # type: ignore[attr-defined]
+        return interact
+    return uncached_entry_kernel(interact.py_func)  # type: ignore[attr-defined]
 
 
 def interact_gymnasium(
