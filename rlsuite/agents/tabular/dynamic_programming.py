@@ -370,7 +370,9 @@ def _proper_greedy(
     """
     top = q.max(axis=1)
     slack = 2.0 * float(np.abs(top - values).max()) + _ROUNDING * max(1.0, float(np.abs(values).max()))
-    actions, inside = Episodic(mdp).attractor((q >= (top - slack)[:, None]).ravel())
+    episodic = Episodic(mdp)
+    rest = episodic.resting & np.repeat(values <= slack, mdp.n_actions)  # elsewhere there is more to be had than 0
+    actions, inside = episodic.attractor((q >= (top - slack)[:, None]).ravel(), episodic.ending, rest)
     return np.where(inside, actions, q.argmax(axis=1)), bool(inside.all())
 
 

@@ -78,17 +78,25 @@ class Episodic:
         """``(n_pairs,)`` pairs that stay in a zero-reward end component."""
         return end_components(self.mdp, ~_pays(self.mdp))
 
-    def attractor(self, usable: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """A policy of ``usable`` pairs that moves to an end or a rest by the fewest steps, and the states where it can.
+    @cached_property
+    def ending(self) -> NDArray[np.bool_]:
+        """``(n_pairs,)`` pairs that may end the episode."""
+        return _may_terminate(self.mdp)
 
-        If all outcomes of the usable pairs lie in those states, the policy is proper.
+    def attractor(
+        self, usable: NDArray[np.bool_], *goals: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """A policy of ``usable`` pairs that moves to a goal pair by the fewest steps, and the states where it can.
+
+        Where a state has several goals, earlier ones are preferred. If all outcomes of the usable pairs lie in those
+        states, the policy comes to a goal with probability 1.
         """
         mdp, k = self.mdp, self.mdp.n_actions
         columns = mdp.continuation.tocsc()
         action = np.zeros(mdp.n_states, np.int64)
         inside = np.zeros(mdp.n_states, np.bool_)
-        for goal in (usable & _may_terminate(mdp), usable & self.resting):
-            table = goal.reshape(-1, k)
+        for goal in goals:
+            table = (usable & goal).reshape(-1, k)
             fresh = table.any(axis=1) & ~inside
             action[fresh] = table[fresh].argmax(axis=1)
             inside |= fresh
@@ -100,13 +108,13 @@ class Episodic:
 
     @cached_property
     def proper(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """A proper policy, and the states from which it (or any policy) ends for certain."""
+        """A policy that rests where it can and else ends, and the states from which any policy does so for certain."""
         certain = np.ones(self.mdp.n_states, np.bool_)
         edges = self.mdp.continuation.tocoo()
         while True:
             usable = np.repeat(certain, self.mdp.n_actions)
             usable[edges.row[~certain[edges.col]]] = False
-            action, inside = self.attractor(usable)
+            action, inside = self.attractor(usable, self.resting, self.ending)
             if np.array_equal(inside, certain):
                 return action, certain
             certain = inside & certain
