@@ -18,8 +18,8 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         "compare",
         help="compare algorithms over seeds and write a verdict",
-        description="Run every algorithm on every environment with the same seeds and write one HTML page with learning "
-        "curves, intervals, tests and maps. The same command again adds what is missing.",
+        description="Run every algorithm on every environment with the same seeds and write one HTML page with "
+        "learning curves, intervals, tests and maps. The same command again adds what is missing.",
         epilog="example:  rlsuite compare --env CliffWalking-v1 --algo sarsa q-learning expected-sarsa --seeds 100 "
         "--set alpha=0.5",
     )
@@ -49,7 +49,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         type=positive_int,
         default=10,
         metavar="N",
-        help="per score, where there is no model (default: 10)",
+        help="per score without a model (default: 10)",
     )
     parser.add_argument("--workers", type=positive_int, metavar="N", help="parallel runs (default: all processors)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="output folder (default: runs/compare/ENVS)")

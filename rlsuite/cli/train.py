@@ -13,8 +13,8 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         "train",
         help="train one agent and record the run",
-        description="Train one agent; the run lands in OUT/ENV/ALGO/NAME-sSEED with its config, metrics, evaluations and "
-        "checkpoints.",
+        description="Train one agent; the run lands in OUT/ENV/ALGO/NAME-sSEED with its config, metrics, "
+        "evaluations and checkpoints.",
         epilog="example:  rlsuite train --algo q-learning --env FrozenLake-v1 -n 100000 --set alpha=0.05",
     )
     parser.add_argument("--algo", required=True, metavar="NAME", help="see `rlsuite list algos`")

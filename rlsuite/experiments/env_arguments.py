@@ -53,16 +53,15 @@ def _accepted(spec: EnvSpec) -> dict[str, Any]:
     if spec.entry_point is None:
         return dict(_MAKE_ARGUMENTS)
     creator = load_env_creator(spec.entry_point) if isinstance(spec.entry_point, str) else spec.entry_point
-    function = creator.__init__ if isinstance(creator, type) else creator
     try:
-        hints = typing.get_type_hints(function)
+        hints = typing.get_type_hints(vars(creator).get("__init__", creator) if isinstance(creator, type) else creator)
     except (NameError, TypeError):
         hints = {}
     found: dict[str, Any] = {}
-    for name, parameter in inspect.signature(function).parameters.items():
+    for name, parameter in inspect.signature(creator).parameters.items():
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
             found["**"] = None
-        elif name not in ("self", "render_mode") and parameter.kind is not inspect.Parameter.VAR_POSITIONAL:
+        elif name != "render_mode" and parameter.kind is not inspect.Parameter.VAR_POSITIONAL:
             guess = type(parameter.default) if isinstance(parameter.default, bool | int | float | str) else None
             found[name] = hints.get(name, guess)
     return found | _MAKE_ARGUMENTS

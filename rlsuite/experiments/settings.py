@@ -74,10 +74,10 @@ def expand(algos: Sequence[str], assignments: Sequence[str], gamma: float | None
     for algo, grid in grids.items():
         swept = [name for name, values in grid.items() if len(values) > 1]
         for combination in itertools.product(*grid.values()):
-            values = dict(zip(grid, combination, strict=True))
-            label = " ".join([algo, *(f"{name}={_show(values[name])}" for name in swept)])
-            build(classes[algo].Hyperparameters, values, algo)
-            settings.append(Setting(algo, values, label))
+            chosen = dict(zip(grid, combination, strict=True))
+            label = " ".join([algo, *(f"{name}={_show(chosen[name])}" for name in swept)])
+            build(classes[algo].Hyperparameters, chosen, algo)
+            settings.append(Setting(algo, chosen, label))
     return settings
 
 
