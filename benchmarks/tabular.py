@@ -21,8 +21,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(variable, "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: two cores must not be oversubscribed
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import gymnasium as gym
 from plain_loops import ALPHA, EPSILON, GAMMA, LOOPS, PLANNING_STEPS
@@ -52,7 +52,8 @@ def learners(quick: bool) -> dict[str, float]:
     cores = os.cpu_count() or 1
     print(f"(a) environment steps per second, median of {rounds} rounds, the two in turn")
     print(
-        f"{'environment':<18}{'algorithm':<12}{'plain loop':>12}{'suite x1':>14}{'ratio':>8}{f'suite x{cores}':>14}{'ratio':>8}"
+        f"{'environment':<18}{'algorithm':<12}{'plain loop':>12}{'suite x1':>14}{'ratio':>8}"
+        f"{f'suite x{cores}':>14}{'ratio':>8}"
     )
     ratios: dict[str, float] = {}
     for env_id in ENVS:

@@ -222,49 +222,42 @@ def _config(job: _Job, plan: Plan) -> dict[str, Any]:
 
 
 def _execute(plan: Plan, jobs: list[_Job], on_progress: Callable[[Progress], None]) -> Iterator[str]:
-    missing = [(job, seed) for job in jobs for seed in range(plan.n_seeds) if seed not in job.runs]
+    """Run the missing seeds of every job; yields the notes that the report has to show."""
+    todo = [(job, seeds) for job in jobs if (seeds := [k for k in range(plan.n_seeds) if k not in job.runs])]
     total = len(jobs) * plan.n_seeds
-    done = total - len(missing)
-    workers = plan.workers or os.cpu_count() or 1
+    done = total - sum(len(seeds) for _, seeds in todo)
     with ExitStack() as stack:
-        writers = {
-            id(job): stack.enter_context(RunWriter(job.folder, _config(job, plan)))
-            for job in dict((id(j), j) for j, _ in missing).values()
-        }
-        executors = _Executors(workers, stack)
-        futures: dict[Future[Run], _Job] = {}
+        writers = [stack.enter_context(RunWriter(job.folder, _config(job, plan))) for job, _ in todo]
+        executors = _Executors(plan.workers or os.cpu_count() or 1, stack)
+        futures: dict[Future[Run], tuple[_Job, RunWriter]] = {}
         try:
-            for job in jobs:
-                seeds = [seed for other, seed in missing if other is job]
-                if not seeds:
-                    continue
+            for (job, seeds), writer in zip(todo, writers, strict=True):
+                specs = [job.spec(plan, seed) for seed in seeds]
                 on_progress(Progress(done, total, job.setting.label, compiling=not compiled_before(job.setting.algo)))
-                if job.problem.mdp is not None:
-                    # the first run compiles; the others must not queue up behind it holding threads
-                    first = run_on_model(job.spec(plan, seeds[0]), job.problem.mdp, scorer := job.problem.scorer())
+                if (mdp := job.problem.mdp) is not None:
+                    scorer = job.problem.scorer()
+                    # the first run compiles here, so that the others do not queue up behind it on all threads
+                    done = _record(job, run_on_model(specs[0], mdp, scorer), writer, done)
                     mark_compiled(job.setting.algo)
-                    done = _record(job, first, writers[id(job)], done)
-                    for seed in seeds[1:]:
-                        spec = job.spec(plan, seed)
-                        futures[executors.threads.submit(run_on_model, spec, job.problem.mdp, scorer)] = job
+                    submitted = [executors.threads.submit(run_on_model, spec, mdp, scorer) for spec in specs[1:]]
                 else:
-                    for seed in seeds:
-                        futures[executors.processes.submit(run_on_env, job.spec(plan, seed))] = job
+                    submitted = [executors.processes.submit(run_on_env, spec) for spec in specs]
+                futures |= dict.fromkeys(submitted, (job, writer))
                 on_progress(Progress(done, total, job.setting.label))
             pending = set(futures)
             while pending:
                 finished, pending = wait(pending, return_when=FIRST_COMPLETED)
                 for future in finished:
-                    job = futures.pop(future)
-                    done = _record(job, future.result(), writers[id(job)], done)
+                    job, writer = futures.pop(future)
+                    done = _record(job, future.result(), writer, done)
                     on_progress(Progress(done, total, job.setting.label))
         except KeyboardInterrupt:
             executors.cancel()
-            for future, job in futures.items():
+            for future, (job, writer) in futures.items():
                 if future.done() and not future.cancelled() and future.exception() is None:
-                    done = _record(job, future.result(), writers[id(job)], done)
+                    done = _record(job, future.result(), writer, done)
             if not all(job.runs for job in jobs):
-                raise
+                raise  # nothing to compare yet; what is recorded stays
             yield f"interrupted: {done} of {total} runs finished; the same command goes on from here"
 
 
