@@ -32,7 +32,7 @@ SERIES_DARK = ("#5cb3f2", "#ff8b4d", "#2fcb9e", "#e79ac9", "#f0b429", "#9bd6ff",
 _DASHES: tuple[Any, ...] = ("solid", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
 
 WIDTH = 4.6  # inches; a third of a desktop page, all of a telephone
-STYLE: dict[str, Any] = {
+STYLE: Any = {  # matplotlib's own type of this dictionary names every key and differs between versions
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9.5,
@@ -142,7 +142,7 @@ def canvas(
 def legend_rows(labels: Sequence[str], width: float = WIDTH) -> tuple[int, int]:
     """``(columns, rows)`` in which a legend of these labels fits into ``width`` inches."""
     longest = max((len(label) for label in labels), default=1)
-    columns = max(1, min(len(labels), int(width / (0.07 * longest + 0.5))))
+    columns = max(1, min(len(labels), int(width / (0.066 * longest + 0.5))))
     return columns, -(-len(labels) // columns)
 
 

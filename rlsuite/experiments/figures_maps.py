@@ -262,7 +262,7 @@ def _label_panels(axes: Axes, sheet: Sheet) -> None:
         )
     axes.tick_params(length=0, pad=2, labelsize=7.5)
     if panel.row_name:
-        axes.set_ylabel(plain(panel.row_name, 40), size=8, labelpad=2)
+        axes.set_ylabel(plain(panel.row_name, 40), size=8, labelpad=4)
     if panel.col_name:
         axes.set_xlabel(plain(panel.col_name, 40), size=8, labelpad=1)
 

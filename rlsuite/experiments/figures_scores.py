@@ -97,9 +97,10 @@ def improvement_matrix(table: Table, labels: Sequence[str]) -> Figure:
                         size=9,
                         color="#fafcfe" if light else "#10161d",
                     )
-        axes.set_xticks(
-            range(n), names, **({"rotation": 32, "ha": "right", "rotation_mode": "anchor"} if slanted else {})
-        )
+        axes.set_xticks(range(n), names)
+        if slanted:
+            for tick in axes.get_xticklabels():
+                tick.set(rotation=32, ha="right", rotation_mode="anchor")
         axes.set_yticks(range(n), names)
         axes.tick_params(length=0)
         axes.grid(False)

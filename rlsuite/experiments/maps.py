@@ -39,7 +39,7 @@ class Sheet:
 
     @property
     def shape(self) -> tuple[int, int]:
-        return self.states.shape  # type: ignore[return-value]
+        return self.states.shape
 
     def place(self, per_state: Floats) -> Floats:
         """``(rows, cols)`` the entry of ``per_state`` that belongs in each cell, NaN where there is no state."""
@@ -69,7 +69,8 @@ def arrange(layout: Layout) -> Sheet:
     down, right = rows + (max(2, rows // 5) if titled or n > 1 else 1), cols + max(1, cols // 8)
 
     def badness(across: int) -> float:
-        return abs(np.log(across * right / (-(-n // across) * down) / aspect))
+        high = -(-n // across)
+        return abs(np.log(across * right / (high * down) / aspect)) + (across * high - n) / n
 
     across = min(range(1, n + 1), key=badness)
     shape = (-(-n // across) * down - (down - rows), across * right - (right - cols))
