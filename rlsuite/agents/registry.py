@@ -2,11 +2,15 @@
 
 [project.entry-points."rlsuite.agents"]
 my-agent = "my_package.my_agent:MyAgent"
+
+A script or notebook needs no package: it decorates the class with :func:`register`, and ``my_module:my-agent`` imports
+that module first.
 """
 
 from __future__ import annotations
 
 from functools import cache
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -38,9 +42,15 @@ def agent_names() -> list[str]:
 def agent_class(name: str) -> type[Agent]:
     """The class registered as ``name`` (underscores count as hyphens).
 
+    ``module:name`` imports the module first, in which :func:`register` makes the name known.
+
     Raises:
         UnknownNameError: nothing is registered under that name.
+        InvalidEnvironmentError: the module cannot be imported.
     """
+    module, _, name = name.rpartition(":")
+    if module:
+        _import(module)
     wanted = name.replace("_", "-")
     if wanted in _registered:
         return _registered[wanted]
@@ -56,3 +66,12 @@ def agent_class(name: str) -> type[Agent]:
 def agent(name: str, env: gym.Env[Any, Any] | str, **arguments: Any) -> Agent:
     """The agent registered as ``name``, in ``env``: ``agent("q-learning", "CliffWalking-v1", seed=0, alpha=0.5)``."""
     return agent_class(name)(env, **arguments)
+
+
+def _import(module: str) -> None:
+    try:
+        import_module(module)
+    except (ImportError, SyntaxError, NameError, AttributeError, TypeError, ValueError) as error:
+        raise InvalidEnvironmentError(
+            f"cannot import module {module!r}, named before an algorithm: {type(error).__name__}: {error}"
+        ) from error

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rlsuite.agents.base import Agent
 from rlsuite.agents.callbacks import BaseCallback
 from rlsuite.agents.tabular import storage
-from rlsuite.agents.tabular.interaction import Clock, EpisodeLog, interact, interact_gymnasium
+from rlsuite.agents.tabular.interaction import Clock, EpisodeLog, interact_for, interact_gymnasium
 from rlsuite.envs.finite.mdp import FiniteMDP
 from rlsuite.envs.finite.spaces import DiscreteIndex
 from rlsuite.errors import ModelUnavailableError
@@ -171,7 +171,8 @@ class TabularAgent(Agent):
             room = min(_LOG_SIZE, until_episode - self.num_episodes, until_step - self.num_timesteps + 1)
             log = EpisodeLog(np.empty(room), np.empty(room, np.int64), self.visits)
             if self.mdp is not None:
-                finished = interact(
+                memory_type: Any = type(self.memory)
+                finished = interact_for(memory_type)(
                     self.mdp.arrays, self.memory, self.clock, log, self.time_limit, until_step, until_episode,
                     self.env_rng, self.agent_rng,
                 )  # fmt: skip

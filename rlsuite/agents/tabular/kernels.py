@@ -6,7 +6,8 @@ these loops, at the price that a kernel cannot allocate: memory is allocated onc
 
 Machine code is cached between processes in ``$RLSUITE_CACHE_DIR`` (default ``~/.cache/rlsuite``), in a folder named by
 a hash of *all* kernel sources: numba itself watches only the file of the outermost function, and would go on running
-an old copy of a helper that was edited in another file.
+an old copy of a helper that was edited in another file. Kernels that are not the suite's own (an agent in a user's
+file) lie outside the hash, so they, and loops that contain them, are compiled in each process.
 """
 
 from __future__ import annotations
@@ -32,12 +33,17 @@ _KEPT_GENERATIONS = 12
 
 
 @cache
+def _hashed_sources() -> tuple[Path, ...]:
+    return *sorted(Path(__file__).resolve().parent.rglob("*.py")), Path(mdp_module.__file__).resolve()
+
+
+@cache
 def cache_directory() -> Path:
     """Where compiled kernels of exactly these sources live; created when missing."""
     digest = hashlib.sha256()
     for part in (numba.__version__, np.__version__, platform.python_version(), platform.machine()):
         digest.update(part.encode())
-    for source in [*sorted(Path(__file__).parent.rglob("*.py")), Path(mdp_module.__file__)]:
+    for source in _hashed_sources():
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
     default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rlsuite"
     root = Path(os.environ.get("RLSUITE_CACHE_DIR") or default) / "kernels"
@@ -62,11 +68,23 @@ def entry_kernel(function: F) -> F:
     return _jit(function, forceinline=False)
 
 
-def _jit(function: F, *, forceinline: bool) -> F:
+def uncached_entry_kernel(function: F) -> F:
+    """Like :func:`entry_kernel`, for loops around kernels that are not the suite's own."""
+    return _jit(function, forceinline=False, cached=False)
+
+
+def is_own(function: Callable[..., Any]) -> bool:
+    """Whether ``function`` is defined in the sources that the cache's folder is named by."""
+    return Path(function.__code__.co_filename).resolve() in _hashed_sources()
+
+
+def _jit(function: F, *, forceinline: bool, cached: bool = True) -> F:
     previous = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(cache_directory())
     try:
-        return numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=forceinline, _nrt=False)(function)
+        return numba.njit(
+            nogil=True, cache=cached and is_own(function), error_model="numpy", forceinline=forceinline, _nrt=False
+        )(function)
     finally:
         numba.config.CACHE_DIR = previous
 
