@@ -78,8 +78,8 @@ def dyna_q(env: gym.Env[Any, Any], n_steps: int, seed: int) -> np.ndarray:
         if (s, a) not in model:
             seen.append((s, a))
         model[s, a] = (float(r), s_next, terminated)
-        for k in rng.integers(len(seen), size=PLANNING_STEPS):
-            s_k, a_k = seen[k]
+        for _ in range(PLANNING_STEPS):
+            s_k, a_k = seen[rng.integers(len(seen))]
             r_k, next_k, end_k = model[s_k, a_k]
             target = r_k if end_k else r_k + GAMMA * q[next_k].max()
             q[s_k, a_k] += ALPHA * (target - q[s_k, a_k])

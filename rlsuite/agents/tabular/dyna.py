@@ -104,10 +104,8 @@ def begin_dyna(m, s, rng):
 @kernel
 def q_learning_error(m, s, a, r, s_next, terminated):
     """r + gamma max_b Q(s',b) - Q(s,a)."""
-    target = r
-    if not terminated:
-        target += m.gamma * max_value(m.q, s_next)
-    return target - m.q[s, a]
+    discount = 0.0 if terminated else m.gamma  # selected, not branched on: planning meets ends unpredictably
+    return r + discount * max_value(m.q, s_next) - m.q[s, a]
 
 
 @kernel

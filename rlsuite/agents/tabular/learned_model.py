@@ -70,5 +70,7 @@ def remember(model, s, a, r, s_next, terminated):
 @kernel
 def recall(model, i, rng):
     """Which of the outcomes of row ``i`` to plan with; a random one where several are kept."""
+    if model.reward.shape[1] == 1:
+        return 0
     kept = min(model.seen[i], model.reward.shape[1])
     return int(rng.random() * kept) if kept > 1 else 0
