@@ -5,8 +5,8 @@ episode is truncated by a time limit, the target still contains the value of the
 it off.
 
 With Robbins-Monro step sizes and every pair tried for ever, Q-learning, double Q-learning and expected SARSA with a
-behaviour that becomes greedy converge to q* with probability 1, and so does SARSA (Singh et al. 2000); with a fixed
-behaviour policy SARSA and expected SARSA settle on the best that can be done while exploring.
+behaviour that becomes greedy converge to q* with probability 1, and so does SARSA (Singh et al. 2000). With a constant
+epsilon, SARSA and expected SARSA learn the value of acting with that much exploration, not q*.
 """
 
 from __future__ import annotations

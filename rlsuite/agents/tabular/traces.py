@@ -7,8 +7,9 @@ from visit to visit. When entry x is visited with step size alpha, its decayed t
 * replacing: alpha (Singh & Sutton 1996; sec. 12.5);
 * Dutch: z(x) + alpha (1 - z(x)) (eq. 12.11), which makes the update true online.
 
-Traces are sparse: the entries with a trace lie in a list, and one that has decayed below ``FORGOTTEN`` leaves it. A
-step therefore costs as much as there are recent visits, however large the table is.
+Traces are sparse: the entries with a trace lie in a list, and one that has decayed below ``FORGOTTEN`` leaves it (the
+update that is lost is smaller than that times the error). A step therefore costs as much as there are recent visits,
+however large the table is.
 """
 
 from __future__ import annotations
