@@ -94,7 +94,7 @@ def pen(index: int) -> Pen:
     return Pen(SERIES[index % len(SERIES)], _DASHES[index // len(SERIES) % len(_DASHES)])
 
 
-def plain(text: str, limit: int = 60) -> str:
+def plain(text: str, limit: int = 46) -> str:
     """User text made safe to draw: one printable line, the middle left out where it is longer than ``limit``."""
     line = "".join(c if c.isprintable() else " " for c in text).strip()
     if len(line) > limit:
@@ -148,7 +148,7 @@ def legend_rows(labels: Sequence[str], width: float = WIDTH) -> tuple[int, int]:
 
 def legend_height(labels: Sequence[str], width: float = WIDTH) -> float:
     """Inches that :func:`legend_above` takes."""
-    return 0.19 * legend_rows(labels, width)[1] + 0.12
+    return 0.18 * legend_rows(labels, width)[1] + 0.1
 
 
 def legend_above(axes: Axes, handles: Iterable[Any], labels: Sequence[str], left: float = 0.1) -> None:

@@ -148,7 +148,7 @@ def _policy_lines(
             best = np.where(acts, table.policy.argmax(axis=1), np.nan)
             axes.plot(*_along(states, best), color=color, ls=dashes, lw=1.3, drawstyle="steps-mid")
     if len(names) == 2:
-        axes.set_ylabel(f"probability of\n{names[1]}")
+        axes.set_ylabel(f"P({names[1]})")
         axes.set_ylim(-0.05, 1.05)
     else:
         axes.set_ylabel("action")
@@ -258,7 +258,8 @@ def _label_panels(axes: Axes, sheet: Sheet) -> None:
         every = -(-len(panel.col_labels) * len(lefts) // 22)
         chosen = range(0, len(panel.col_labels), every)
         axes.set_xticks(
-            [left + c for left in lefts for c in chosen], [plain(panel.col_labels[c], 6) for _ in lefts for c in chosen]
+            [left + c for left in lefts for c in chosen],
+            [plain(panel.col_labels[c], max(6, 40 // len(panel.col_labels))) for _ in lefts for c in chosen],
         )
     axes.tick_params(length=0, pad=2, labelsize=7.5)
     if panel.row_name:
@@ -390,7 +391,7 @@ def _paint_policy(figure: Figure, axes: Axes, layout: Layout, sheet: Sheet, tabl
         rgba = matplotlib.colormaps["cividis"](_scaled(best, (0, len(names) - 1)))
     _paint(axes, layout, sheet, rgba, known)
     if len(names) > len(SERIES):
-        _colour_bar(figure, axes, "cividis", [names[0], names[-1]], "most probable action")
+        _colour_bar(figure, axes, "cividis", [names[0], names[-1]], "most probable action, the first of ties")
         return
     from matplotlib.patches import Patch
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CENTRES = (("IQM", "o", 7.0), ("mean", "D", 4.5), ("median", "|", 8.0))
-MOST_NUMBERS = 12  # algorithms; a matrix of more has colours only
+NUMBER_WIDTH = 0.33  # inches that a number of the matrix needs; narrower cells have colours only
 
 
 def interval_plot(
@@ -54,6 +54,7 @@ def interval_plot(
         if reference:
             axes.axvline(reference[0], color=INK, ls=(0, (4, 2)), lw=1.2)
         axes.set_xlabel(x_label)
+        axes.locator_params(axis="x", nbins=6)
         axes.xaxis.set_major_formatter(lambda x, _: short(x))
         axes.set_yticks(range(len(rows)), names)
         axes.set_ylim(max(len(rows), 1) - 0.4, -0.6)
@@ -83,7 +84,7 @@ def improvement_matrix(table: Table, labels: Sequence[str]) -> Figure:
         rgba = matplotlib.colormaps["PuOr"](np.nan_to_num(0.08 + 0.84 * shown, nan=0.5))
         rgba[~np.isfinite(shown)] = 0.0
         axes.imshow(rgba, interpolation="none", aspect="auto")
-        if n <= MOST_NUMBERS:
+        if wide >= NUMBER_WIDTH * n:
             for (row, col), p in np.ndenumerate(shown):
                 if np.isfinite(p):
                     light = rgba[row, col, :3] @ (0.299, 0.587, 0.114) <= 0.5

@@ -129,12 +129,15 @@ def visits(task: Task, entry: Entry) -> Floats | None:
 
 
 def shared_limits(tables: list[StateTable], exact: StateTable | None) -> tuple[float, float]:
-    """One range of colours for all maps: that of the exact values and of the middle 96 % of the learned ones."""
+    """One range of colours for all maps: the middle 96 % of the learned values and all exact ones, but never so wide
+    that differences among the exact ones are lost (values inflated by a bonus would do that)."""
     learned_values = np.concatenate([table.values[np.isfinite(table.values)] for table in tables] or [np.zeros(0)])
-    ends = list(np.percentile(learned_values, (2, 98))) if learned_values.size else []
-    if exact is not None:
-        ends += list(exact.values[np.isfinite(exact.values)])
-    return (float(min(ends)), float(max(ends))) if ends else (0.0, 1.0)
+    ends = np.percentile(learned_values, (2, 98)) if learned_values.size else np.zeros(0)
+    truth = exact.values[np.isfinite(exact.values)] if exact is not None else np.zeros(0)
+    if truth.size:
+        reach = max(float(np.ptp(truth)), float(np.abs(truth).max()))
+        ends = np.append(ends.clip(truth.min() - reach, truth.max() + reach), truth)
+    return (float(ends.min()), float(ends.max())) if ends.size else (0.0, 1.0)
 
 
 def likely_actions(policy: Floats) -> NDArray[np.bool_]:

@@ -165,20 +165,20 @@ def _task(comparison: Comparison, task: Task, tables: dict[str, Table], films: l
 def _facts(task: Task) -> str:
     """What was asked of the agents, in one sentence."""
     runs = sorted({len(entry.runs) for entry in task.entries})
-    runs_text = f"{runs[0]}" if len(runs) == 1 else f"{runs[0]} to {runs[-1]}"
+    runs_text = _count(runs[0], "run") if len(runs) == 1 else f"{runs[0]} to {_count(runs[-1], 'run')}"
     budget = max((int(getattr(run, _axis(task))[-1]) for e in task.entries for run in e.runs), default=0)
-    arguments = f" with {', '.join(f'{k}={v!r}' for k, v in task.env_kwargs.items())}" if task.env_kwargs else ""
-    size = f"{_count(task.mdp.n_states)} states, {_count(task.mdp.n_actions)} actions; " if task.mdp else ""
-    unit = "episodes" if task.budget_unit == "episodes" else "environment steps"
+    arguments = f"{', '.join(f'{k}={v!r}' for k, v in task.env_kwargs.items())}; " if task.env_kwargs else ""
+    size = f"{_count(task.mdp.n_states, 'state')}, {_count(task.mdp.n_actions, 'action')}; " if task.mdp else ""
+    unit = "episode" if task.budget_unit == "episodes" else "environment step"
     judged = "scores are exact" if task.mdp is not None else "scores are estimated by simulation"
     return (
-        f"{task.env_id}{arguments}: {size}{runs_text} runs per algorithm of {_count(budget)} {unit}, "
-        f"γ = {task.gamma:g}, episodes of at most {_count(task.horizon)} steps; {judged}."
+        f"{arguments}{size}{runs_text} per algorithm of {_count(budget, unit)}, "
+        f"γ = {task.gamma:g}, episodes of at most {_count(task.horizon, 'step')}; {judged}."
     )
 
 
-def _count(number: int) -> str:
-    return f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'s' if number != 1 else ''}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def _axis(task: Task) -> str:
@@ -191,11 +191,12 @@ def _curve_pictures(task: Task) -> Iterator[Picture]:
         return
     name, faint = slug(task.env_id), f"the first {curves.FAINT_RUNS} runs are drawn faintly"
     what = "return of the learned policy, without exploration" if task.metric == "return" else "error of the values"
+    planners = " Planners are level lines: they know the model and need no experience."
+    has_planner = any(is_exact(task, entry) for entry in task.entries)
     yield Picture(
         f"{name}-learning",
         "Learning curves",
-        f"The {what}: interquartile mean over runs with its 95 % bootstrap band; {faint}. Planners are level lines: "
-        "they know the model and need no experience.",
+        f"The {what}: interquartile mean over runs with its 95 % bootstrap band; {faint}." + planners * has_planner,
         f"Learning curves of {_names(entries)} on {task.env_id}.",
         curves.learning_curves(task),
     )
@@ -209,13 +210,14 @@ def _curve_pictures(task: Task) -> Iterator[Picture]:
             f"Training returns on {task.env_id}.",
             training,
         )
+    reached = "a learned policy with a return" if task.metric == "return" else "an error"
     for threshold in thresholds(task)[:1]:
         figure = curves.efficiency_curves(task, threshold)
         if figure is not None:
             yield Picture(
                 f"{name}-efficiency",
                 "Sample efficiency",
-                f"Share of runs whose learned policy has reached {threshold.score:.4g}, {threshold.meaning}.",
+                f"Share of runs that have reached {reached} of {threshold.score:.4g}, {threshold.meaning}.",
                 f"Share of runs that reached the threshold over time on {task.env_id}.",
                 figure,
             )

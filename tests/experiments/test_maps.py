@@ -100,6 +100,12 @@ def test_one_range_of_colours_holds_the_exact_values() -> None:
     assert maps.shared_limits([], None) == (0.0, 1.0)
 
 
+def test_inflated_values_do_not_wash_out_the_exact_ones() -> None:
+    inflated = maps.StateTable(np.full(9, 500.0), None)
+    exact = maps.StateTable(np.linspace(0, 1, 9), None)
+    assert maps.shared_limits([inflated], exact) == (0.0, 2.0)
+
+
 @pytest.mark.parametrize(("shape", "line"), [((1, 7), True), ((2, 7), False)])
 def test_a_single_row_is_a_line(shape: tuple[int, int], line: bool) -> None:
     assert maps.is_line(Layout((panel(np.zeros(shape, int).tolist()),), ("step",), MOVES[:1])) is line

@@ -276,6 +276,13 @@ def test_prediction_has_a_page_of_errors(tmp_path: Path) -> None:
     assert "lower is better" in page.text
 
 
+def test_many_algorithms_have_a_page(tmp_path: Path) -> None:
+    labels = tuple(f"q-learning alpha={i / 10} epsilon=0.1" for i in range(14))
+    page = written(comparison_of(cliff_task(labels=labels, n_runs=2)), tmp_path)
+    assert all(label in page.text for label in labels)
+    assert len(list((tmp_path / "figures").glob("*-values-*.png"))) == 13  # the exact one and the first twelve
+
+
 def test_runs_of_different_length_are_drawn_together(tmp_path: Path) -> None:
     task = cliff_task()
     short, *others = task.entries[0].runs
