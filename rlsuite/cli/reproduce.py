@@ -43,8 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
             written = reproduce(entry, arguments.out, seeds=arguments.seeds, quick=arguments.quick)
         console.print(f"[bold]{entry.name}[/]  {entry.title}  ({entry.source})", highlight=False)
         console.print(written.caption, highlight=False, markup=False)
-        for line in written.comparison:
-            console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+        for check in written.checks:
+            console.print(f"  {check}", highlight=False, markup=False, soft_wrap=True)
         console.print(f"figure: {written.png}\n", highlight=False, markup=False, soft_wrap=True)
     return 0
 

@@ -42,7 +42,19 @@ class Entry:
         return found
 
 
-ENTRIES: tuple[Entry, ...] = ()
+ENTRIES: tuple[Entry, ...] = (
+    Entry("example-3-5", "values of the 5x5 gridworld at random", "example 3.5, figure 3.2", "chapter3:example_3_5"),
+    Entry("figure-3-5", "optimal values of the 5x5 gridworld", "example 3.8, figure 3.5", "chapter3:figure_3_5"),
+    Entry("figure-4-2", "policy iteration for Jack's car rental", "example 4.2, figure 4.2", "chapter4:figure_4_2"),
+    Entry("figure-4-3", "value iteration for the gambler", "example 4.3, figure 4.3", "chapter4:figure_4_3"),
+    Entry("figure-5-1", "Monte Carlo prediction in blackjack", "example 5.1, figure 5.1", "chapter5:figure_5_1"),
+    Entry("figure-5-2", "Monte Carlo ES in blackjack", "example 5.3, figure 5.2", "chapter5:figure_5_2"),
+    Entry("figure-5-3", "importance sampling", "example 5.4, figure 5.3", "chapter5:figure_5_3", 100, 20),
+    Entry("example-6-2", "TD(0) and Monte Carlo on a random walk", "example 6.2", "chapter6:example_6_2", 100, 20),
+    Entry("example-6-5", "SARSA in the windy gridworld", "example 6.5", "chapter6:example_6_5", 100, 20),
+    Entry("example-6-6", "SARSA and Q-learning on the cliff", "example 6.6", "chapter6:example_6_6", 400, 60),
+    Entry("figure-6-5", "maximisation bias", "example 6.7, figure 6.5", "chapter6:figure_6_5", 4000, 500),
+)
 
 
 def names() -> list[str]:
