@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FAINT_RUNS = 20  # individual runs drawn per algorithm, the first ones; more would only make a smear
 AGGREGATE_POINTS, AGGREGATE_REPS = 26, 500
+NORMALISED_FLOOR = -0.5  # where the axis of normalised scores ends, lest one bad task hide all others
 FIRST_SHARE = 0.1  # of the budget, not heeded when the range of training returns is chosen
 
 Floats = NDArray[np.float64]
@@ -136,6 +137,7 @@ def aggregate_curves(comparison: Comparison, tasks: list[Task], labels: tuple[st
             band = statistics.Band(*(np.array(column) for column in zip(*points, strict=True)))
             lines.append(_curve(axes, 100 * grid, band, pen(i)))
         lines.append(axes.axhline(1.0, color=INK, ls=(0, (4, 2)), lw=1.2))
+        axes.set_ylim(bottom=max(axes.get_ylim()[0], NORMALISED_FLOOR))
         axes.set_xlabel("share of the budget spent (%)")
         axes.set_ylabel("normalised score (IQM)")
         legend_above(axes, lines, [*map(plain, labels), "optimum"])

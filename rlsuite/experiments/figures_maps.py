@@ -152,7 +152,7 @@ def _policy_lines(
         axes.set_ylim(-0.05, 1.05)
     else:
         axes.set_ylabel("action")
-        at = np.unique(np.linspace(0, len(names) - 1, min(len(names), 7)).astype(int))
+        at = np.unique(np.linspace(0, len(names) - 1, len(names) if len(names) <= 12 else 7).astype(int))
         axes.set_yticks(at, [names[a] for a in at])
 
 

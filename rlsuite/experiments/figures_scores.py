@@ -23,9 +23,16 @@ NUMBER_WIDTH = 0.33  # inches that a number of the matrix needs; narrower cells 
 
 
 def interval_plot(
-    table: Table, labels: Sequence[str], x_label: str, reference: tuple[float, str] | None = None
+    table: Table,
+    labels: Sequence[str],
+    x_label: str,
+    reference: tuple[float, str] | None = None,
+    floor: float = -np.inf,
 ) -> Figure:
-    """IQM, mean and median of each algorithm with their 95 % intervals: the columns of those names in ``table``."""
+    """IQM, mean and median of each algorithm with their 95 % intervals: the columns of those names in ``table``.
+
+    What lies below ``floor`` is a triangle at the edge.
+    """
     columns = [table.columns.index(name) for name, _, _ in CENTRES]
     index = {label: i for i, label in enumerate(labels)}
     rows = [row for row in table.rows if isinstance(row[columns[0]], Interval)]
@@ -49,10 +56,14 @@ def interval_plot(
                     axes.plot(
                         [low, high], [y + shift] * 2, color=how.color, lw=3.2 if marker == "o" else 1.4, alpha=0.55
                     )
-                if np.isfinite(estimate):
+                if estimate < floor:
+                    axes.plot([floor], [y + shift], color=how.color, ls="none", marker="<", ms=6, clip_on=False)
+                elif np.isfinite(estimate):
                     axes.plot([estimate], [y + shift], color=how.color, ls="none", marker=marker, ms=size, mew=1.4)
         if reference:
             axes.axvline(reference[0], color=INK, ls=(0, (4, 2)), lw=1.2)
+        if axes.get_xlim()[0] < floor:
+            axes.set_xlim(left=floor)
         axes.set_xlabel(x_label)
         axes.locator_params(axis="x", nbins=6)
         axes.xaxis.set_major_formatter(lambda x, _: short(x))
@@ -128,18 +139,19 @@ def profile_plot(
     x_label: str,
     reference: tuple[float, str] | None = None,
     higher_is_better: bool = True,
+    floor: float = -np.inf,
 ) -> Figure:
     """Performance profile: the fraction of runs that score beyond each threshold, with 95 % bands.
 
-    ``scores`` holds one array per task for each algorithm.
+    ``scores`` holds one array per task for each algorithm; thresholds begin at ``floor`` or at the lowest score.
     """
     index = {label: i for i, label in enumerate(labels)}
     pooled = np.concatenate([task for tasks in scores.values() for task in tasks])
-    low, high = float(pooled.min()), float(pooled.max())
+    low, high = max(float(pooled.min()), floor), max(float(pooled.max()), floor)
     if reference:
         low, high = min(low, reference[0]), max(high, reference[0])
     margin = 0.04 * (high - low) or 0.05 * abs(high) or 0.5
-    tau = np.linspace(low - margin, high + margin, 201)
+    tau = np.linspace(max(low - margin, floor), high + margin, 201)
     names = [plain(label) for label in scores] + ([reference[1]] if reference else [])
     sign = 1 if higher_is_better else -1
     with style():

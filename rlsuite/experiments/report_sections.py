@@ -102,7 +102,8 @@ def _across(comparison: Comparison, verdict: Verdict, tables: dict[str, Table]) 
     tasks = [task for task in comparison.tasks if normalisable(task)]
     labels, shown = comparison.labels, tuple(verdict.normalised)
     among = f"{len(tasks)} environments"
-    scale = "Scores are normalised: 0 is the uniformly random policy, 1 the exact optimum."
+    floor = curves.NORMALISED_FLOOR
+    scale = f"Scores are normalised: 0 is the uniformly random policy, 1 the exact optimum; the axis ends at {floor:g}."
     pictures = [
         Picture(
             "across-learning",
@@ -116,7 +117,9 @@ def _across(comparison: Comparison, verdict: Verdict, tables: dict[str, Table]) 
             "Performance profile across tasks",
             f"Share of runs whose final score lies above each threshold τ; higher and further right is better. {scale}",
             f"Performance profiles of {_names(shown)} over {among}.",
-            figures_scores.profile_plot(verdict.normalised, labels, "normalised score τ", (1.0, "optimum")),
+            figures_scores.profile_plot(
+                verdict.normalised, labels, "normalised score τ", (1.0, "optimum"), floor=floor
+            ),
         ),
     ]
     chosen = [tables.pop(name) for name in ("across", "across-pairs") if name in tables]
@@ -129,7 +132,7 @@ def _across(comparison: Comparison, verdict: Verdict, tables: dict[str, Table]) 
                     "Final performance across tasks",
                     f"Aggregates over {among} with 95 % stratified-bootstrap intervals. {scale}",
                     f"Intervals of normalised final scores of {_names(shown)}.",
-                    figures_scores.interval_plot(table, labels, "normalised score", (1.0, "optimum")),
+                    figures_scores.interval_plot(table, labels, "normalised score", (1.0, "optimum"), floor),
                 ),
             )
         else:

@@ -15,7 +15,7 @@ from rlsuite.experiments import figures
 from rlsuite.experiments.figures_curves import aggregate_curves, learning_curves, windowed_returns
 from rlsuite.experiments.figures_episode import episode_gif
 from rlsuite.experiments.figures_maps import value_map
-from rlsuite.experiments.figures_scores import improvement, interval_plot
+from rlsuite.experiments.figures_scores import improvement, interval_plot, profile_plot
 from rlsuite.experiments.maps import exact
 from rlsuite.experiments.results import Entry, Run
 from rlsuite.experiments.statistics import Interval
@@ -143,6 +143,22 @@ def test_intervals_are_drawn_where_the_table_puts_them() -> None:
     (axes,) = interval_plot(table, ("a",), "score", (4.0, "optimum")).axes
     drawn = [sorted(set(np.asarray(line.get_xdata(), float))) for line in axes.lines]
     assert drawn == [[1.0, 3.0], [2.0], [1.5, 3.5], [2.5], [2.2], [4.0]]
+
+
+def test_what_lies_below_the_floor_is_marked_at_the_edge() -> None:
+    row = ("a", Interval(-9.0, -9.5, -8.0), Interval(0.5, 0.4, 0.6), Interval(0.5, 0.5, 0.5))
+    table = Table("f", "F", "", ("algorithm", "IQM", "mean", "median"), ("text", *["interval"] * 3), (row,))
+    (axes,) = interval_plot(table, ("a",), "score", (1.0, "optimum"), floor=-0.5).axes
+    assert axes.get_xlim()[0] == -0.5
+    assert [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "<"] == [-0.5]
+
+
+def test_a_profile_counts_the_runs_above_each_threshold() -> None:
+    (axes,) = profile_plot({"a": [np.array([-4.0, 0.5, 0.75, 2.0])]}, ("a",), "score", floor=0.0).axes
+    x, y = axes.lines[0].get_data()
+    assert x[0] == 0.0
+    assert [y[np.searchsorted(x, at)] for at in (0.1, 0.6, 1.0)] == [0.75, 0.5, 0.25]
+    assert y[-1] == 0
 
 
 # -- films -------------------------------------------------------------------------------------------------------------
