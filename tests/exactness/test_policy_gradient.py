@@ -16,6 +16,7 @@ from tests.agents.small_mdps import blank, optimal_action_values, policy_values,
 RNG = np.random.default_rng(0)
 GAMMA = 0.9
 THETA = np.array([[0.3, -0.2], [-0.5, 0.4]])
+SMALL = {"alpha_policy": 1e-7, "alpha_value": 1e-10}  # second order in these is far below the tolerances
 Step = tuple[int, int, float, int, bool]  # s, a, r, s', terminated
 
 
@@ -89,9 +90,9 @@ def moments(chances: np.ndarray, added: np.ndarray) -> tuple[np.ndarray, float]:
 
 @pytest.mark.parametrize("baseline", ["none", "state-value"])
 def test_the_expected_increment_of_reinforce_is_the_gradient(baseline: str) -> None:
-    """The policy gradient theorem, on aliased states, with any baseline (eqs. 13.8 and 13.11)."""
+    """The policy gradient theorem, on aliased states, with any baseline (eqs. 13.8 and 13.11), for small steps."""
     mdp = tiny()
-    agent = TabularReinforce(None, mdp=mdp, gamma=GAMMA, alpha_policy=0.5, baseline=baseline)
+    agent = TabularReinforce(None, mdp=mdp, gamma=GAMMA, baseline=baseline, **SMALL)
     chances, added = increments(agent, mdp, THETA, v=np.array([0.7, -1.3]))
     assert chances.sum() == pytest.approx(1.0)
     mean, _ = moments(chances, added)
@@ -112,13 +113,13 @@ def mean_returns(mdp: FiniteMDP, theta: np.ndarray) -> np.ndarray:
 
 
 def test_the_learned_baseline_keeps_the_mean_and_lowers_the_variance() -> None:
-    """All episodes are listed, so both moments are exact: no statistics are involved."""
+    """All episodes are listed, so both moments are exact to first order in the steps: no statistics are involved."""
     mdp = tiny()
-    plain = TabularReinforce(None, mdp=mdp, gamma=GAMMA, baseline="none")
-    based = TabularReinforce(None, mdp=mdp, gamma=GAMMA, baseline="state-value")
+    plain = TabularReinforce(None, mdp=mdp, gamma=GAMMA, baseline="none", **SMALL)
+    based = TabularReinforce(None, mdp=mdp, gamma=GAMMA, baseline="state-value", **SMALL)
     mean, variance = moments(*increments(plain, mdp, THETA, np.zeros(2)))
     same_mean, less = moments(*increments(based, mdp, THETA, mean_returns(mdp, THETA)))
-    np.testing.assert_allclose(same_mean, mean, atol=1e-12)
+    np.testing.assert_allclose(same_mean, mean, atol=1e-6)
     assert less < 0.95 * variance
 
 
@@ -126,10 +127,10 @@ def test_the_actor_critic_with_the_exact_critic_follows_the_gradient() -> None:
     """Fully observed and with v = v_pi its expected increment is the gradient, to first order in the step sizes."""
     mdp = FiniteMDP.from_transitions(tiny().to_transitions(), [1.0, 0, 0, 0])
     theta = np.vstack([THETA, -THETA])
-    agent = TabularActorCritic(None, mdp=mdp, gamma=GAMMA, alpha_policy=1e-6, alpha_value=1e-9)
+    agent = TabularActorCritic(None, mdp=mdp, gamma=GAMMA, **SMALL)
     v = policy_values(mdp, softmax(theta), GAMMA)
     mean, _ = moments(*increments(agent, mdp, theta, v))
-    np.testing.assert_allclose(mean, finite_difference(mdp, theta), atol=1e-5)
+    np.testing.assert_allclose(mean, finite_difference(mdp, theta), atol=1e-6)
 
 
 # -- single updates, worked by hand ------------------------------------------------------------------------------------
@@ -153,7 +154,6 @@ def test_reinforce_by_hand(discounted: bool, second: float) -> None:
     play(agent, TWO_STEPS)
     np.testing.assert_array_equal(agent.memory.theta, [[2, -2], [-second, second]])
     np.testing.assert_array_equal(agent.state_values, [1, 1])
-    np.testing.assert_array_equal(agent.memory.gradient, np.zeros((2, 2)))
 
 
 @pytest.mark.parametrize(("discounted", "second"), [(True, 1.0), (False, 2.0)])

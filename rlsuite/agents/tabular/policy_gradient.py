@@ -53,7 +53,6 @@ class ReinforceHyperparameters(PolicyGradientHyperparameters):
 class ReinforceMemory(NamedTuple):
     theta: NDArray[np.float64]  # (n_observations, n_actions)
     v: NDArray[np.float64]  # (n_observations,) baseline
-    gradient: NDArray[np.float64]  # (n_observations, n_actions) of the episode; zero between episodes
     trajectory: Trajectory
     gamma: float
     alpha_policy: float
@@ -93,12 +92,12 @@ def sample_softmax(theta, s, rng):
 
 
 @kernel
-def add_score(out, theta, s, a, scale):
-    """out[s] += scale * grad ln pi(a|s). ``out`` may be ``theta``: the normaliser is computed before it changes."""
+def add_score(theta, s, a, scale):
+    """theta[s] += scale * grad ln pi(a|s), the gradient taken before theta changes."""
     top, total = max_value(theta, s), softmax_weight(theta, s)
     for b in range(theta.shape[1]):
         probability = math.exp(theta[s, b] - top) / total
-        out[s, b] += scale * ((1.0 if a == b else 0.0) - probability)
+        theta[s, b] += scale * ((1.0 if a == b else 0.0) - probability)
 
 
 @begins(ReinforceMemory)
@@ -117,30 +116,28 @@ def begin_actor_critic(m, s, rng):
 
 @observes(ReinforceMemory)
 def observe_reinforce(m, s, a, r, s_next, terminated, truncated, rng):
-    """theta += alpha sum_t gamma^t (G_t - v(S_t)) grad ln pi(A_t|S_t) at the end of the episode (eq. 13.11).
+    """theta += alpha gamma^t (G_t - v(S_t)) grad ln pi(A_t|S_t) for t = 0 … T-1, the episode being over (sec. 13.4).
 
-    All terms are taken at the theta and v that the episode was played with, so that their expectation is exactly the
-    gradient of J; the book's loop applies them one by one, which differs in second order of the step size. Then
-    v(S_t) += alpha_value [G_t - v(S_t)].
+    v(S_t) += alpha_value [G_t - v(S_t)] goes along; without baseline it is learned but not subtracted. Later terms are
+    taken at parameters that earlier ones have moved, as in the book: in the limit of small steps the expected increment
+    is the gradient, and large steps overshoot less than if all were taken at once.
     """
     record(m.trajectory, s, a, r, 1.0)
     if not (terminated or truncated):
         return sample_softmax(m.theta, s_next, rng)
-    episode, g = m.trajectory, 0.0
-    for t in range(episode.length[0] - 1, -1, -1):
-        at = episode.s[t]
+    episode, length, g = m.trajectory, m.trajectory.length[0], 0.0
+    for t in range(length - 1, -1, -1):
         g = m.gamma * g + episode.r[t]
-        delta = g - m.v[at] if m.baseline == STATE_VALUE else g
-        scale = m.gamma**t if m.discounted_gradient else 1.0
-        add_score(m.gradient, m.theta, at, episode.a[t], scale * delta)
-    g = 0.0
-    for t in range(episode.length[0] - 1, -1, -1):
-        at = episode.s[t]
-        g = m.gamma * g + episode.r[t]
-        m.v[at] += m.alpha_value * (g - m.v[at])
-        for b in range(m.theta.shape[1]):  # a second visit adds nothing: the row was cleared
-            m.theta[at, b] += m.alpha_policy * m.gradient[at, b]
-            m.gradient[at, b] = 0.0
+        episode.r[t] = g  # the reward is not needed any more: from here on r[t] holds G_t
+    discount = 1.0
+    for t in range(length):
+        at, g = episode.s[t], episode.r[t]
+        delta = g - m.v[at]
+        m.v[at] += m.alpha_value * delta
+        advantage = delta if m.baseline == STATE_VALUE else g
+        add_score(m.theta, at, episode.a[t], m.alpha_policy * discount * advantage)
+        if m.discounted_gradient:
+            discount *= m.gamma
     return 0
 
 
@@ -154,7 +151,7 @@ def observe_actor_critic(m, s, a, r, s_next, terminated, truncated, rng):
     if not terminated:
         delta += m.gamma * m.v[s_next]
     m.v[s] += m.alpha_value * delta
-    add_score(m.theta, m.theta, s, a, m.alpha_policy * m.discount[0] * delta)
+    add_score(m.theta, s, a, m.alpha_policy * m.discount[0] * delta)
     if m.discounted_gradient:
         m.discount[0] *= m.gamma
     if terminated or truncated:
@@ -190,7 +187,6 @@ class TabularReinforce(WholeEpisodes, SoftmaxPolicyAgent):
         return ReinforceMemory(
             theta=np.zeros((n_observations, n_actions)),
             v=np.full(n_observations, h.initial_value),
-            gradient=np.zeros((n_observations, n_actions)),
             trajectory=Trajectory.zero(n_observations, 1),
             gamma=h.gamma,
             alpha_policy=h.alpha_policy,
