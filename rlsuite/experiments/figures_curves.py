@@ -118,7 +118,8 @@ def aggregate_curves(comparison: Comparison, tasks: list[Task], labels: tuple[st
     grid = np.linspace(0, 1, AGGREGATE_POINTS)
     with style():
         figure, axes = _curves_canvas([*map(plain, labels), "optimum"])
-        lines = []
+        lines: list[Any] = []
+        extremes = [np.array([0.0, 1.0])]
         for label in labels:
             i = index[label]
             per_task = [_on_grid(task, task.entries[i], grid) for task in tasks]  # each (n_runs, n_points)
@@ -136,8 +137,9 @@ def aggregate_curves(comparison: Comparison, tasks: list[Task], labels: tuple[st
             ]  # the same stream at every point: whole runs are resampled, within their task
             band = statistics.Band(*(np.array(column) for column in zip(*points, strict=True)))
             lines.append(_curve(axes, 100 * grid, band, pen(i)))
+            extremes += list(band)
         lines.append(axes.axhline(1.0, color=INK, ls=(0, (4, 2)), lw=1.2))
-        axes.set_ylim(bottom=max(axes.get_ylim()[0], NORMALISED_FLOOR))
+        _limits(axes, np.maximum(np.concatenate(extremes), NORMALISED_FLOOR), [])
         axes.set_xlabel("share of the budget spent (%)")
         axes.set_ylabel("normalised score (IQM)")
         legend_above(axes, lines, [*map(plain, labels), "optimum"])

@@ -63,7 +63,9 @@ def interval_plot(
         if reference:
             axes.axvline(reference[0], color=INK, ls=(0, (4, 2)), lw=1.2)
         if axes.get_xlim()[0] < floor:
-            axes.set_xlim(left=floor)
+            ends = [end for row in rows for column in columns for end in row[column] if np.isfinite(end)]
+            high = max([floor, *ends, *([reference[0]] if reference else [])])
+            axes.set_xlim(floor, high + 0.05 * (high - floor))
         axes.set_xlabel(x_label)
         axes.locator_params(axis="x", nbins=6)
         axes.xaxis.set_major_formatter(lambda x, _: short(x))
