@@ -170,7 +170,7 @@ def _play(task: Task, index: int, entry: Entry, env: gym.Env[Any, Any], folder: 
         row = policy[observations.index(observation)]
         return actions.value(int(rng.choice(row.size, p=row)))
 
-    path = folder / f"{slug(task.env_id)}-episode-{index}-{slug(entry.label)}.gif"
+    path = folder / f"{slug(task.env_id)}-episode-{index}-{slug(entry.label)[:60]}.gif"
     episode_gif(env, act, path, seed=seeds.evaluation)
     return Film(path, entry.label, f"An episode of {entry.label} on {task.env_id}.")
 

@@ -300,7 +300,7 @@ def _state_sections(task: Task) -> Iterator[Section]:
         for i, (label, table, kind) in enumerate(shown):
             pictures.append(
                 Picture(
-                    f"{name}-values-{'exact' if kind else f'{i}-{slug(label)}'}",
+                    f"{name}-values-{'exact' if kind else f'{i}-{slug(label)[:60]}'}",
                     label,
                     _map_caption(task, drawn, label, kind),
                     f"Value and policy of {label} on the map of {task.env_id}.",
@@ -322,7 +322,7 @@ def _state_sections(task: Task) -> Iterator[Section]:
             text=("Mean number of actions that a run took in each state while training; all maps share one scale.",),
             pictures=tuple(
                 Picture(
-                    f"{name}-visits-{i}-{slug(entry.label)}",
+                    f"{name}-visits-{i}-{slug(entry.label)[:60]}",
                     entry.label,
                     "",
                     f"Visits of {entry.label} to the states of {task.env_id}.",

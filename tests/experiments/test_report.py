@@ -277,9 +277,10 @@ def test_prediction_has_a_page_of_errors(tmp_path: Path) -> None:
 
 
 def test_many_algorithms_have_a_page(tmp_path: Path) -> None:
-    labels = tuple(f"q-learning alpha={i / 10} epsilon=0.1" for i in range(14))
+    labels = tuple(f"q-learning alpha={i / 10} {'with a very long tail of settings ' * 9}" for i in range(14))
     page = written(comparison_of(cliff_task(labels=labels, n_runs=2)), tmp_path)
     assert all(label in page.text for label in labels)
+    assert max(len(path.name) for path in (tmp_path / "figures").iterdir()) < 120
     assert len(list((tmp_path / "figures").glob("*-values-*.png"))) == 13  # the exact one and the first twelve
 
 
