@@ -80,7 +80,9 @@ def check_prediction(data: Data) -> list[Check]:
     early_rms, late_rms = (float(np.sqrt(np.mean((v - exact) ** 2))) for v in data["values"])
     ten = exact[1, SUMS.index(20), 9]
     return [
-        Check("largest error after 500,000 episodes, in units of 1/√visits", worst, "statistics: at most 4.5", 0.0, 4.5),
+        Check(
+            "largest error after 500,000 episodes, in units of 1/√visits", worst, "statistics: at most 4.5", 0.0, 4.5
+        ),
         Check("RMS error after 10,000 episodes", early_rms, "noisy in the book's figure, more with an ace", 0.0, 0.5),
         Check("RMS error after 500,000 episodes", late_rms, "smooth in the book's figure", 0.0, 0.5 * early_rms),
         near("value of 20 against a ten, no ace", late[1, SUMS.index(20), 9], ten, 0.03, "exact"),

@@ -245,7 +245,9 @@ def check_cliff(data: Data) -> list[Check]:
     for name, expected, length in CLIFF:
         late = data[f"{name} late"]
         tolerance = 3 * float(late.std()) * np.sqrt(1 / len(late) + 1 / 60)  # the reference has 60 runs
-        found.append(near(f"{name}: return of episodes 400–500", late.mean(), expected, tolerance, "reference, 60 runs"))
+        found.append(
+            near(f"{name}: return of episodes 400–500", late.mean(), expected, tolerance, "reference, 60 runs")
+        )
         usual = np.bincount(data[f"{name} lengths"]).argmax()
         found.append(near(f"{name}: most frequent length of its greedy path", usual, length, 0, "reference"))
     return found

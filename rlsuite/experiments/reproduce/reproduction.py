@@ -44,7 +44,7 @@ class Check:
 
     @property
     def holds(self) -> bool:
-        return self.low <= self.measured <= self.high
+        return bool(self.low <= self.measured <= self.high)
 
     def __str__(self) -> str:
         return f"{self.what}: {number(self.measured)} ({self.reference}){'' if self.holds else '  <- differs'}"
