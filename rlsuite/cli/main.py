@@ -41,6 +41,8 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit status: 0 done, 2 bad input, 130 interrupted."""
     arguments = build_parser().parse_args(argv)
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.append("")  # `my_module:My-v0` is looked for in the current folder, after everything installed
     try:
         return int(arguments.run(arguments))
     except RlsuiteError as error:

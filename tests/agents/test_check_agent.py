@@ -55,6 +55,20 @@ class _Unseeded(QLearning):
         return self
 
 
+class _RandomFirstTables(QLearning):
+    def make_memory(self, n_observations: int, n_actions: int):
+        memory = super().make_memory(n_observations, n_actions)
+        memory.q[...] = random.random()
+        return memory
+
+
+class _BreaksTheEnvironment(QLearning):
+    def learn(self, *args: Any, **kwargs: Any):
+        super().learn(*args, **kwargs)
+        vars(self.env.unwrapped).pop("P", None)
+        return self
+
+
 class _SeedIgnored(QLearning):
     def __init__(self, env: Any, *, seed: int | None = None, **more: Any) -> None:
         super().__init__(env, seed=0, **more)
@@ -179,6 +193,8 @@ class _WritesElsewhere(QLearning):
 
 BROKEN = {
     _Unseeded: "same seed learned differently: array 'memory.q'",
+    _RandomFirstTables: "two new agents with the same seed differ in array 'memory.q'",
+    _BreaksTheEnvironment: "the environment fails after learn",
     _SeedIgnored: "different seeds learned the very same",
     _StartsOver: r"learn\(100\) and learn\(200\) differ from learn\(300\) in array",
     _ReturnsNothing: "learn did not return the agent",

@@ -27,6 +27,15 @@ def test_the_example_checks_itself_and_is_compared(tmp_path: Path) -> None:
     assert [line.split(":")[0] for line in lines[1:]] == ["advantage-learning", "q-learning"]
 
 
+def test_the_command_line_finds_the_file_in_the_current_folder() -> None:
+    command = Path(sys.executable).with_name("rlsuite")
+    done = subprocess.run(
+        [command, "list", "algos", "my_agent:advantage-learning"], cwd=EXAMPLE.parent, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("advantage-learning (control)")
+
+
 def test_an_edited_kernel_takes_effect_in_the_next_process(tmp_path: Path) -> None:
     """The loop contains the user's kernels; a loop cached on disk would go on running the old ones."""
     copy = tmp_path / "my_agent.py"
