@@ -186,7 +186,7 @@ def to_png(figure: Figure, dpi: int = 150) -> bytes:
     """The drawing as PNG on white."""
     buffer = io.BytesIO()
     with style():
-        figure.savefig(buffer, format="png", dpi=dpi, facecolor="white")
+        figure.savefig(buffer, format="png", dpi=dpi, facecolor="white", pil_kwargs={"compress_level": 3})
     return buffer.getvalue()
 
 

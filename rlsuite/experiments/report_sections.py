@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rlsuite.experiments import figures_curves as curves
-from rlsuite.experiments import figures_maps, figures_scores, maps
+from rlsuite.experiments import figures_lines, figures_maps, figures_scores, maps
 from rlsuite.experiments.figures import Picture
 from rlsuite.experiments.measures import final_scores, is_exact, normalisable, thresholds, usable
 from rlsuite.experiments.records import slug
@@ -291,7 +291,7 @@ def _state_sections(task: Task) -> Iterator[Section]:
                 "Values along the line",
                 f"State values that the run with the median final score learned; dashed: {best}.",
                 f"State values of {_names([label for label, _ in tables])} on {task.env_id}.",
-                figures_maps.value_line(layout, tables, exact, best),
+                figures_lines.value_line(layout, tables, exact, best),
             )
         )
     else:
