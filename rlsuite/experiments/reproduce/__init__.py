@@ -60,6 +60,8 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("figure-8-5", "Dyna-Q+ when a shortcut opens", "example 8.3, figure 8.5", "chapter8:figure_8_5", 10, 3),
     Entry("figure-12-6", "TD(lambda), by step size", "figure 12.6", "random_walk19:figure_12_6", 50, 20),
     Entry("figure-12-8", "true online TD(lambda), by step size", "figure 12.8", "random_walk19:figure_12_8", 30, 10),
+    Entry("figure-13-1", "REINFORCE in the corridor", "example 13.1, figure 13.1", "chapter13:figure_13_1", 100, 30),
+    Entry("figure-13-2", "REINFORCE with baseline", "figure 13.2", "chapter13:figure_13_2", 100, 30),
 )
 
 

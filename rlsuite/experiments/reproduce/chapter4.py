@@ -43,7 +43,6 @@ def draw_car_rental(data: Data) -> Figure:
     flat = list(axes.flat)
     for k, policy in enumerate(policies[:5]):
         image = heat(flat[k], policy, limits=(-MOVES, MOVES), colours="RdBu")
-        flat[k].contour(policy, levels=np.arange(-4.5, 5), colors=INK, linewidths=0.6, linestyles="solid")
         flat[k].set_title(f"policy {k}" + (" (optimal)" if k == len(policies) - 1 else ""), fontsize=9.5)
     figure.colorbar(image, ax=flat[2], label="cars moved 1st → 2nd")
     image = heat(flat[5], values, limits=(values.min(), values.max()))

@@ -126,7 +126,7 @@ def draw_control(data: Data) -> Figure:
         edges = np.repeat(np.arange(0.5, 11), 2)[1:-1]
         axes[row, 0].plot(edges, np.repeat(bound, 2) - 0.5, color="white", lw=1.6, ls=(0, (3, 1.5)))
         axes[row, 0].text(5.5, 20.4, "stick", ha="center", va="center", color="black", fontsize=9)
-        axes[row, 0].text(5.5, 13.0 if row else 14.0, "hit", ha="center", va="center", color="white", fontsize=9)
+        axes[row, 0].text(8.5 if row else 5.5, 14.0, "hit", ha="center", va="center", color="white", fontsize=9)
         axes[row, 0].set_title(f"policy, {ace}", fontsize=9)
         image = heat(axes[row, 1], data["values"][row], limits=(-1, 1), extent=EXTENT)
         axes[row, 1].set_title(f"value, {ace}", fontsize=9)
