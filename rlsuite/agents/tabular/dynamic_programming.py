@@ -40,6 +40,8 @@ from rlsuite.agents.tabular.planning_kernels import (
     evaluate_in_place,
     improve,
     make_backup,
+    outward_order,
+    sweep_blocks,
     sweep_gauss_seidel,
     sweep_prioritized,
     sweep_synchronous,
@@ -48,7 +50,8 @@ from rlsuite.agents.tabular.priority_queue import make_queue
 from rlsuite.envs.finite.mdp import FiniteMDP
 from rlsuite.errors import ConvergenceError, HyperparameterError
 
-SWEEPS = ("synchronous", "gauss-seidel", "prioritized")
+SWEEPS = ("synchronous", "gauss-seidel", "blocked", "prioritized")
+_PASSES = 50  # over one block, at most
 MAX_ITERATIONS = 100_000
 _ROUNDING = 1e-12  # two action values closer than this, relative to the largest value, count as equal
 
@@ -90,11 +93,14 @@ def value_iteration(
     """Value iteration, ``v <- T v`` (sec. 4.4).
 
     Args:
-        sweep: ``"synchronous"``: all states from the old values. ``"gauss-seidel"``: in place (sec. 4.5), one
-            iteration is a pass forwards and a pass backwards, so that values cross the state space in either direction
-            at once. ``"prioritized"``: one iteration is n_states backups, each where the Bellman error is largest
+        sweep: ``"synchronous"``: all states from the old values. ``"gauss-seidel"``: in place (sec. 4.5), from
+            where episodes end outwards and then back, so that values cross the state space in one iteration.
+            ``"blocked"``: the same, block by block of neighbouring distances, each until it hardly changes: for large
+            state spaces. ``"prioritized"``: one iteration is n_states backups, each where the Bellman error is largest
             (Moore & Atkeson 1993; sec. 8.4).
-        initial_values: zero by default; at gamma = 1 they must be at most v*, by default the value of a proper policy.
+        initial_values: by default zero, or for Gauss-Seidel the lower bound min_s max_a r(s, a) / (1 - gamma), from
+            which values spread and do not have to be unlearned; at gamma = 1 they must be at most v*, by default the
+            value of a proper policy.
 
     Raises:
         ConvergenceError: gamma is 1 and values do not exist.
@@ -102,9 +108,12 @@ def value_iteration(
     if sweep not in SWEEPS:
         raise HyperparameterError(f"value_iteration: sweep must be one of {', '.join(SWEEPS)}, not {sweep!r}")
     problem = _problem(mdp, gamma)
-    backup = make_backup(problem.mdp, gamma)
-    step = _sweep(sweep, backup, problem.mdp, gamma, tol * (1.0 - gamma))
-    return _iterate(problem, backup, step, tol, max_iterations, initial_values, f"value iteration, {sweep}")
+    order, block = outward_order(problem.mdp) if sweep in ("gauss-seidel", "blocked") else (None, None)
+    backup = make_backup(problem.mdp, gamma, order)
+    step = _sweep(sweep, backup, problem.mdp, gamma, tol * (1.0 - gamma), block)
+    if initial_values is None and block is not None and gamma < 1.0:
+        initial_values = np.full(mdp.n_states, min(0.0, mdp.expected_reward.max(axis=1).min()) / (1.0 - gamma))
+    return _iterate(problem, backup, step, tol, max_iterations, initial_values, f"value iteration, {sweep}", order)
 
 
 def modified_policy_iteration(
@@ -287,7 +296,14 @@ def _problem(mdp: FiniteMDP, gamma: float) -> Problem:
     return problem
 
 
-def _sweep(name: str, backup: Backup, mdp: FiniteMDP, gamma: float, threshold: float) -> Sweep:
+def _sweep(
+    name: str,
+    backup: Backup,
+    mdp: FiniteMDP,
+    gamma: float,
+    threshold: float,
+    block: NDArray[np.int64] | None = None,
+) -> Sweep:
     """``values -> (new values, change)`` where ``change / (1 - gamma)`` bounds the error of the new ones."""
     spare = np.empty(mdp.n_states)
 
@@ -300,6 +316,11 @@ def _sweep(name: str, backup: Backup, mdp: FiniteMDP, gamma: float, threshold: f
     def gauss_seidel(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
         return values, gamma * sweep_gauss_seidel(backup, values)
 
+    def blocked(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+        return values, gamma * sweep_blocks(backup, values, block, threshold, _PASSES)
+
+    if name == "blocked":
+        return blocked
     if name == "prioritized":
         start, predecessor = _predecessors(mdp)
         queue = make_queue(mdp.n_states)
@@ -327,7 +348,9 @@ def _iterate(
     max_iterations: int,
     initial_values: NDArray[np.float64] | None,
     method: str,
+    order: NDArray[np.int32] | None = None,
 ) -> PlanningResult:
+    """Repeat ``step`` until its rule is met; ``backup`` and ``step`` number the states by ``order``."""
     mdp, gamma = problem.mdp, problem.gamma
     if initial_values is not None:
         values = problem.take(np.array(initial_values, np.float64)).astype(np.float64)
@@ -335,6 +358,7 @@ def _iterate(
         values = _evaluate(mdp, problem.start, gamma)
     else:
         values = np.zeros(mdp.n_states)
+    values = values if order is None else values[order]
     bound, target, made = np.inf, tol, 0
     while made < max_iterations and bound > tol and target > 0.0:
         values, change = step(values)
@@ -342,15 +366,24 @@ def _iterate(
         if gamma < 1.0:
             bound = change / (1.0 - gamma)
         elif change <= target:
-            bound = _certificate(mdp, backed_up(backup, values), values)
+            bound = _certificate(mdp, _unordered(backed_up(backup, values), order), _unordered(values, order))
             target = change / 4.0
-    q = backed_up(backup, values)
+    q, values = _unordered(backed_up(backup, values), order), _unordered(values, order)
     if bound > tol:  # out of iterations: what can be said of the values as they are
         residual = float(np.abs(q.max(axis=1) - values).max())
         bound = residual / (1.0 - gamma) if gamma < 1.0 else _certificate(mdp, q, values)
     actions = q.argmax(axis=1) if gamma < 1.0 else _proper_greedy(mdp, q, values)[0]
     policy = one_hot(actions, mdp.n_actions)
     return _lift(problem, PlanningResult(values, q, policy, made, bound, bool(bound <= tol), method))
+
+
+def _unordered(table: NDArray[np.float64], order: NDArray[np.int32] | None) -> NDArray[np.float64]:
+    """Rows of a table that was numbered by ``order``, back in their places."""
+    if order is None:
+        return table
+    whole = np.empty_like(table)
+    whole[order] = table
+    return whole
 
 
 def backed_up(backup: Backup, values: NDArray[np.float64]) -> NDArray[np.float64]:

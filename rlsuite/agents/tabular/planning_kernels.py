@@ -16,6 +16,8 @@ from rlsuite.agents.tabular.kernels import entry_kernel, kernel
 from rlsuite.agents.tabular.priority_queue import dequeue, enqueue
 from rlsuite.envs.finite.mdp import FiniteMDP
 
+LAYERS_PER_BLOCK = 8
+
 
 class Backup(NamedTuple):
     """The MDP as sweeps read it; pairs are numbered ``s * n_actions + a``."""
@@ -26,8 +28,8 @@ class Backup(NamedTuple):
     reward: NDArray[np.float64]  # (n_states, n_actions) mean reward
 
 
-def make_backup(mdp: FiniteMDP, gamma: float) -> Backup:
-    """Pack the dynamics."""
+def make_backup(mdp: FiniteMDP, gamma: float, order: NDArray[np.int32] | None = None) -> Backup:
+    """Pack the dynamics, with states renumbered so that ``order[i]`` becomes state i."""
     size = mdp.probability.size
     backup = Backup(
         np.empty(mdp.offset.size, np.int32),
@@ -35,8 +37,29 @@ def make_backup(mdp: FiniteMDP, gamma: float) -> Backup:
         np.empty(size, np.int32),
         np.empty((mdp.n_states, mdp.n_actions)),
     )
-    kept = pack(mdp.arrays if "arrays" in mdp.__dict__ else mdp_columns(mdp), gamma, backup)
+    order = np.arange(mdp.n_states, dtype=np.int32) if order is None else order
+    rank = np.empty_like(order)
+    rank[order] = np.arange(mdp.n_states, dtype=np.int32)
+    kept = pack(mdp_columns(mdp), gamma, order, rank, backup)
     return backup._replace(weight=backup.weight[:kept], next_state=backup.next_state[:kept])
+
+
+def outward_order(mdp: FiniteMDP, layers: int = LAYERS_PER_BLOCK) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """``(n_states,)`` states by how few steps may lead from them to an end of the episode; then those without one.
+
+    Also ``(n_blocks + 1,)`` where in this order blocks of ``layers`` equal numbers of steps begin.
+
+    Values spread backwards from where episodes end. A Gauss-Seidel pass in this order carries them through the whole
+    state space at once, and what a state needs lies near it in memory.
+    """
+    columns = mdp_columns(mdp)
+    start = np.zeros(mdp.n_states + 1, np.int64)
+    order = np.empty(mdp.n_states, np.int32)
+    seen = np.zeros(mdp.n_states, np.bool_)
+    predecessor = np.empty(mdp.probability.size, np.int32)
+    block = np.empty(mdp.n_states + 2, np.int64)
+    n_blocks = walk_outward(columns, mdp.n_actions, layers, start, predecessor, seen, order, block)
+    return order, block[: n_blocks + 1].copy()
 
 
 class Columns(NamedTuple):
@@ -55,25 +78,72 @@ def mdp_columns(mdp: FiniteMDP) -> Columns:
 
 
 @entry_kernel
-def pack(mdp, gamma, b):
+def pack(mdp, gamma, order, rank, b):
     """Fill ``b``; returns the number of outcomes kept."""
     n_states, n_actions = b.reward.shape
     kept = 0
-    for s in range(n_states):
+    for i in range(n_states):
         for a in range(n_actions):
-            pair = s * n_actions + a
-            b.start[pair] = kept
+            pair = order[i] * n_actions + a
+            b.start[i * n_actions + a] = kept
             mean = 0.0
             for j in range(mdp.offset[pair], mdp.offset[pair + 1]):
                 p = mdp.probability[j]
                 mean += p * mdp.reward[j]
                 if p > 0.0 and not mdp.terminated[j]:
                     b.weight[kept] = gamma * p
-                    b.next_state[kept] = mdp.next_state[j]
+                    b.next_state[kept] = rank[mdp.next_state[j]]
                     kept += 1
-            b.reward[s, a] = mean
+            b.reward[i, a] = mean
     b.start[n_states * n_actions] = kept
     return kept
+
+
+@entry_kernel
+def walk_outward(mdp, n_actions, layers, start, predecessor, seen, order, block):
+    """Breadth first from the states that may end the episode, against time; returns the number of blocks."""
+    n_found = 0
+    for s in range(seen.size):
+        for j in range(mdp.offset[s * n_actions], mdp.offset[(s + 1) * n_actions]):
+            if mdp.probability[j] > 0.0:
+                if not mdp.terminated[j]:
+                    start[mdp.next_state[j]] += 1
+                elif not seen[s]:
+                    seen[s] = True
+                    order[n_found] = s
+                    n_found += 1
+    for s in range(seen.size):  # where the predecessors of s end; filling moves it to where they begin
+        start[s + 1] += start[s]
+    for s in range(seen.size):
+        for j in range(mdp.offset[s * n_actions], mdp.offset[(s + 1) * n_actions]):
+            if mdp.probability[j] > 0.0 and not mdp.terminated[j]:
+                start[mdp.next_state[j]] -= 1
+                predecessor[start[mdp.next_state[j]]] = s
+    head, layer, n_blocks = 0, 0, 0
+    block[0] = 0
+    while head < n_found:
+        layer_end = n_found
+        while head < layer_end:
+            s = order[head]
+            head += 1
+            for k in range(start[s], start[s + 1]):
+                before = predecessor[k]
+                if not seen[before]:
+                    seen[before] = True
+                    order[n_found] = before
+                    n_found += 1
+        layer += 1
+        if layer % layers == 0 or head == n_found:
+            n_blocks += 1
+            block[n_blocks] = head
+    if n_found < seen.size:
+        for s in range(seen.size):
+            if not seen[s]:
+                order[n_found] = s
+                n_found += 1
+        n_blocks += 1
+        block[n_blocks] = n_found
+    return n_blocks
 
 
 @kernel
@@ -111,6 +181,32 @@ def sweep_gauss_seidel(b, v):
     change = 0.0
     for s in range(v.size):
         v[s] = best_value(b, v, s)
+    for s in range(v.size - 1, -1, -1):
+        best = best_value(b, v, s)
+        change = max(change, abs(best - v[s]))
+        v[s] = best
+    return change
+
+
+@entry_kernel
+def sweep_blocks(b, v, block, threshold, max_passes):
+    """Gauss-Seidel passes over two neighbouring blocks at a time until they hardly change, block by block outwards.
+
+    Then one pass over everything, backwards; returns its largest change.
+    """
+    for k in range(block.size - 1):
+        low, high = block[max(k - 1, 0)], block[k + 1]
+        for _ in range(max_passes):
+            change = 0.0
+            for s in range(low, high):
+                v[s] = best_value(b, v, s)
+            for s in range(high - 1, low - 1, -1):
+                best = best_value(b, v, s)
+                change = max(change, abs(best - v[s]))
+                v[s] = best
+            if change <= threshold:
+                break
+    change = 0.0
     for s in range(v.size - 1, -1, -1):
         best = best_value(b, v, s)
         change = max(change, abs(best - v[s]))
