@@ -10,7 +10,7 @@ last change:
 method                     stops when                                               guarantees
 =========================  =======================================================  ==================================
 value iteration            :math:`\gamma/(1-\gamma)\,\|v_{k+1} - v_k\| \le tol`      :math:`\|v - v_*\| \le tol`
-… Gauss-Seidel             the same, for the last pass over the states              :math:`\|v - v_*\| \le tol`
+… Gauss-Seidel, blocked    the same, for the last pass over the states              :math:`\|v - v_*\| \le tol`
 … prioritized              :math:`\|Tv - v\|/(1-\gamma) \le tol`                     :math:`\|v - v_*\| \le tol`
 modified policy iteration  :math:`\gamma/(1-\gamma)\,\|Tv - v\| \le tol`             :math:`\|Tv - v_*\| \le tol`
 policy iteration           no action is strictly better                             exact up to rounding
