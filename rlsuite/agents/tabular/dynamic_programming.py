@@ -26,7 +26,6 @@ policy :math:`\pi` with expected episode length :math:`L_\pi`: then :math:`\|v -
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -41,21 +40,13 @@ from rlsuite.agents.tabular.planning_kernels import (
     improve,
     make_backup,
     outward_order,
-    sweep_blocks,
-    sweep_gauss_seidel,
-    sweep_prioritized,
-    sweep_synchronous,
 )
-from rlsuite.agents.tabular.priority_queue import make_queue
+from rlsuite.agents.tabular.sweeps import SWEEPS, Sweep, make_sweep
 from rlsuite.envs.finite.mdp import FiniteMDP
 from rlsuite.errors import ConvergenceError, HyperparameterError
 
-SWEEPS = ("synchronous", "gauss-seidel", "blocked", "prioritized")
-_PASSES = 50  # over one block, at most
 MAX_ITERATIONS = 100_000
 _ROUNDING = 1e-12  # two action values closer than this, relative to the largest value, count as equal
-
-Sweep = Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], float]]
 
 
 @dataclass(frozen=True)
@@ -110,7 +101,7 @@ def value_iteration(
     problem = _problem(mdp, gamma)
     order, block = outward_order(problem.mdp) if sweep in ("gauss-seidel", "blocked") else (None, None)
     backup = make_backup(problem.mdp, gamma, order)
-    step = _sweep(sweep, backup, problem.mdp, gamma, tol * (1.0 - gamma), block)
+    step = make_sweep(sweep, backup, problem.mdp, gamma, tol * (1.0 - gamma), block)
     if initial_values is None and block is not None and gamma < 1.0:
         initial_values = np.full(mdp.n_states, min(0.0, mdp.expected_reward.max(axis=1).min()) / (1.0 - gamma))
     return _iterate(problem, backup, step, tol, max_iterations, initial_values, f"value iteration, {sweep}", order)
@@ -174,7 +165,7 @@ def policy_evaluation(
         transition.indptr.astype(np.int32), gamma * transition.data, transition.indices.astype(np.int32),
         np.ascontiguousarray(reward[:, None]),
     )  # fmt: skip
-    step = _sweep(sweep, backup, mdp, gamma, 0.0)
+    step = make_sweep(sweep, backup, mdp, gamma, 0.0)
     values = np.zeros(mdp.n_states) if initial_values is None else np.array(initial_values)
     horizon = _longest(mdp, policy) if gamma == 1.0 else 1.0 / (1.0 - gamma)
     bound, made = np.inf, 0
@@ -294,50 +285,6 @@ def _problem(mdp: FiniteMDP, gamma: float) -> Problem:
     if gamma == 1.0 and may_profit_for_ever(problem.mdp):
         policy_iteration(problem.mdp, 1.0)  # raises if it does profit
     return problem
-
-
-def _sweep(
-    name: str,
-    backup: Backup,
-    mdp: FiniteMDP,
-    gamma: float,
-    threshold: float,
-    block: NDArray[np.int64] | None = None,
-) -> Sweep:
-    """``values -> (new values, change)`` where ``change / (1 - gamma)`` bounds the error of the new ones."""
-    spare = np.empty(mdp.n_states)
-
-    def synchronous(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
-        nonlocal spare
-        change = sweep_synchronous(backup, values, spare)
-        values, spare = spare, values
-        return values, gamma * change
-
-    def gauss_seidel(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
-        return values, gamma * sweep_gauss_seidel(backup, values)
-
-    def blocked(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
-        return values, gamma * sweep_blocks(backup, values, block, threshold, _PASSES)
-
-    if name == "blocked":
-        return blocked
-    if name == "prioritized":
-        start, predecessor = _predecessors(mdp)
-        queue = make_queue(mdp.n_states)
-
-        def prioritized(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
-            return values, sweep_prioritized(backup, values, queue, start, predecessor, threshold / 2)
-
-        return prioritized
-    return synchronous if name == "synchronous" else gauss_seidel
-
-
-def _predecessors(mdp: FiniteMDP) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """States from which each state can be entered, packed: those of s between ``start[s]`` and ``start[s + 1]``."""
-    edges = mdp.continuation.tocoo()
-    links = np.unique(edges.col.astype(np.int64) * mdp.n_states + edges.row // mdp.n_actions)
-    start = np.searchsorted(links, np.arange(mdp.n_states + 1) * mdp.n_states)
-    return start, links % mdp.n_states
 
 
 def _iterate(

@@ -19,7 +19,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from rlsuite.agents.tabular.linear_solve import endless_states, policy_matrix
+from rlsuite.agents.tabular.linear_solve import endless_states, paying_pairs, policy_matrix
 from rlsuite.agents.tabular.planning_kernels import attract
 from rlsuite.envs.finite.mdp import FiniteMDP
 from rlsuite.errors import ConvergenceError
@@ -62,11 +62,6 @@ def _may_terminate(mdp: FiniteMDP) -> NDArray[np.bool_]:
     return np.bincount(ending, minlength=mdp.n_states * mdp.n_actions) > 0
 
 
-def _pays(mdp: FiniteMDP) -> NDArray[np.bool_]:
-    paying = mdp.pair[(mdp.reward != 0) & (mdp.probability > 0)]
-    return np.bincount(paying, minlength=mdp.n_states * mdp.n_actions) > 0
-
-
 @dataclass(frozen=True)
 class Episodic:
     """The undiscounted problem of ``mdp``."""
@@ -76,7 +71,7 @@ class Episodic:
     @cached_property
     def resting(self) -> NDArray[np.bool_]:
         """``(n_pairs,)`` pairs that stay in a zero-reward end component."""
-        return end_components(self.mdp, ~_pays(self.mdp))
+        return end_components(self.mdp, ~paying_pairs(self.mdp))
 
     @cached_property
     def ending(self) -> NDArray[np.bool_]:

@@ -58,7 +58,7 @@ def solve_policy(mdp: FiniteMDP, policy: NDArray[np.float64], gamma: float) -> N
     solved = np.ones(mdp.n_states, np.bool_)
     if gamma == 1.0:
         endless = endless_states(transition)
-        paid = endless & ((policy > 0) & _pays(mdp)).any(axis=1)
+        paid = endless & ((policy > 0) & paying_pairs(mdp).reshape(policy.shape)).any(axis=1)
         if paid.any():
             raise ConvergenceError(
                 f"{mdp.name}: undiscounted, the policy never ends an episode that comes to state "
@@ -74,7 +74,7 @@ def solve_policy(mdp: FiniteMDP, policy: NDArray[np.float64], gamma: float) -> N
     return values
 
 
-def _pays(mdp: FiniteMDP) -> NDArray[np.bool_]:
-    """``(n_states, n_actions)`` whether some outcome of the pair has a reward."""
-    paying = (mdp.reward != 0.0) & (mdp.probability > 0.0)
-    return np.bincount(mdp.pair[paying], minlength=mdp.n_states * mdp.n_actions).reshape(mdp.n_states, -1) > 0
+def paying_pairs(mdp: FiniteMDP) -> NDArray[np.bool_]:
+    """``(n_pairs,)`` whether some outcome of the pair has a reward."""
+    paying = mdp.pair[(mdp.reward != 0.0) & (mdp.probability > 0.0)]
+    return np.asarray(np.bincount(paying, minlength=mdp.n_states * mdp.n_actions) > 0)
