@@ -9,8 +9,10 @@ discrete environment with only ``reset`` and ``step`` works too: learners then s
 """
 
 import gymnasium as gym
+import numpy as np
 
 from rlsuite.envs.finite.env import FiniteMDPEnv
+from rlsuite.envs.finite.layout import Layout, Panel
 from rlsuite.envs.finite.mdp import FiniteMDP
 
 
@@ -29,8 +31,10 @@ class FrogEnv(FiniteMDPEnv):
             }
             for pad in range(n)
         }
+        pads = Panel(states=np.arange(n).reshape(1, n), cells=np.array([["S"] + ["."] * (n - 2) + ["G"]]))
+        layout = Layout(panels=(pads,), action_names=("hop", "leap"))  # optional: how to draw values and policies
         initial = [1.0] + [0.0] * last
-        super().__init__(FiniteMDP.from_transitions(transitions, initial, name="Frog-v0"), render_mode)
+        super().__init__(FiniteMDP.from_transitions(transitions, initial, name="Frog-v0", layout=layout), render_mode)
 
 
 gym.register("Frog-v0", entry_point="my_env:FrogEnv", max_episode_steps=100)

@@ -117,7 +117,7 @@ def check(field: FieldInfo, value: Any, owner: str) -> Any:
         fail(field.type_name)
     base = field.base_type
     if base is float:
-        if isinstance(value, bool) or not isinstance(value, int | float) and not hasattr(value, "__float__"):
+        if isinstance(value, bool) or not (isinstance(value, int | float) or hasattr(value, "__float__")):
             fail("a number")
         value = float(value)
         if math.isnan(value):

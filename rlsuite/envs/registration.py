@@ -166,9 +166,10 @@ def _check_arguments(id: str, creator: Any, kwargs: dict[str, Any]) -> None:
         accepted = [name for name in parameters if name != "render_mode"]
         takes = "it takes " + ", ".join(accepted) if accepted else "it takes none"
         raise InvalidEnvironmentError(f"{id} has no argument {', '.join(map(repr, unknown))}; {takes}")
-    modes = getattr(creator, "metadata", {}).get("render_modes", [])
+    metadata = getattr(creator, "metadata", None)  # a property where the entry point is a wrapper or a function
+    modes = metadata.get("render_modes", []) if isinstance(metadata, dict) else None
     mode = kwargs.get("render_mode")
-    if mode is not None and mode.removesuffix("_list") not in modes:
+    if mode is not None and modes is not None and mode.removesuffix("_list") not in modes:
         raise InvalidEnvironmentError(f"{id} has no render mode {mode!r}; it has {', '.join(modes) or 'none'}")
 
 

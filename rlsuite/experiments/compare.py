@@ -85,7 +85,7 @@ class _Job:
         return RunSpec(
             env_id=self.problem.env_id,
             env_kwargs=self.problem.env_kwargs,
-            algo=self.setting.algo,
+            algo=self.setting.source,
             values=self.setting.values,
             seed=seed,
             budget=plan.budget,
@@ -205,7 +205,7 @@ def _config(job: _Job, plan: Plan) -> dict[str, Any]:
     return {
         "env": job.problem.env_id,
         "env_kwargs": job.problem.env_kwargs,
-        "algo": job.setting.algo,
+        "algo": job.setting.source,
         "label": job.setting.label,
         "hyperparameters": job.setting.hyperparameters,
         "budget": {"unit": plan.budget.unit, "amount": plan.budget.amount},

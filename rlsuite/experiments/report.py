@@ -11,7 +11,7 @@ import base64
 import html
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,17 +129,15 @@ def play_episodes(task: Task, folder: Path) -> list[Film]:
     shown = [entry for entry in task.entries if entry.tables is not None][:MOST_FILMS]
     if task.metric != "return" or not shown:
         return []
-    with _no_display():
+    with _no_display(), ExitStack() as stack:
         try:
             env = _rendering_env(task)
-        except (RlsuiteError, ImportError, _gymnasium_error()):
-            return []
-        if env is None:
-            return []
-        try:
+            if env is None:
+                return []
+            stack.callback(env.close)
             return [_play(task, i, entry, env, folder) for i, entry in enumerate(shown)]
-        finally:
-            env.close()
+        except (RlsuiteError, ImportError, NotImplementedError, _gymnasium_error()):
+            return []  # it has no pictures to offer: no layout, no pygame, no rgb_array after all
 
 
 @contextmanager

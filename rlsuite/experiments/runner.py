@@ -16,7 +16,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from rlsuite.agents.base import Agent
 from rlsuite.agents.registry import agent_class
 from rlsuite.envs.finite.mdp import FiniteMDP
 from rlsuite.envs.registration import make_env
@@ -141,8 +140,10 @@ def return_estimate(env: Any, seed: int, n_episodes: int) -> Scorer:
     """Scorer: mean return of the learned policy over episodes in ``env``, the same episodes' seed at every checkpoint."""
     from rlsuite.agents.evaluation import evaluate_policy
 
-    def score(agent: Agent) -> float:
-        mean, _ = evaluate_policy(agent, env, n_eval_episodes=n_episodes, seed=seed)
+    def score(agent: Any) -> float:
+        # what was learned may be a policy that draws its actions: then its mode is another policy
+        one_hot = bool((agent.target_policy().max(axis=1) == 1.0).all())
+        mean, _ = evaluate_policy(agent, env, n_eval_episodes=n_episodes, deterministic=one_hot, seed=seed)
         return float(mean)
 
     return score

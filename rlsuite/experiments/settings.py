@@ -26,11 +26,13 @@ class Setting:
 
     Attributes:
         algo: registered name. values: hyperparameters given. label: short and unique within a comparison.
+        source: the name as another process can find it, with the module that registers it (``my_module:my-agent``).
     """
 
     algo: str
     values: dict[str, Any]
     label: str
+    source: str
 
     @property
     def agent(self) -> type[Agent]:
@@ -55,7 +57,8 @@ def expand(algos: Sequence[str], assignments: Sequence[str], gamma: float | None
         UnknownNameError: an algorithm or hyperparameter that does not exist.
         HyperparameterError: an assignment that cannot be read, or a value out of range.
     """
-    classes = {_canonical(algo): agent_class(algo) for algo in dict.fromkeys(algos)}
+    sources = {agent_class(algo).name: algo for algo in algos}
+    classes = {algo: agent_class(algo) for algo in sources}
     grids: dict[str, dict[str, list[Any]]] = {algo: {} for algo in classes}
     if gamma is not None:
         for algo, cls in classes.items():
@@ -77,7 +80,7 @@ def expand(algos: Sequence[str], assignments: Sequence[str], gamma: float | None
             chosen = dict(zip(grid, combination, strict=True))
             label = " ".join([algo, *(f"{name}={_show(chosen[name])}" for name in swept)])
             build(classes[algo].Hyperparameters, chosen, algo)
-            settings.append(Setting(algo, chosen, label))
+            settings.append(Setting(algo, chosen, label, sources[algo]))
     return settings
 
 
@@ -98,10 +101,6 @@ def split_list(text: str) -> list[str]:
             parts.append(text[start:i])
             start = i + 1
     return [*parts, text[start:]]
-
-
-def _canonical(algo: str) -> str:
-    return agent_class(algo).name
 
 
 def _split(assignment: str) -> tuple[str | None, str, list[str]]:

@@ -63,7 +63,7 @@ def train(plan: TrainingPlan, on_report: Callable[[Report], None] = lambda _: No
         config = {
             "env": plan.env_id,
             "env_kwargs": plan.env_kwargs,
-            "algo": agent.name,
+            "algo": plan.algo,
             "hyperparameters": {**vars(agent.hyperparameters)},
             "n_timesteps": plan.n_timesteps,
             "seed": plan.seed,

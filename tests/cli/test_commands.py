@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -184,3 +185,60 @@ def test_help_imports_nothing_heavy(tmp_path, arguments):
     result = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "compare" in result.stdout
+
+
+MY_AGENT = """
+from rlsuite.agents.registry import register
+from rlsuite.agents.tabular.td_control import Sarsa
+
+@register
+class MySarsa(Sarsa):
+    name = "my-sarsa"
+"""
+
+MY_ENV = """
+import gymnasium as gym
+from rlsuite.envs.finite.env import FiniteMDPEnv
+from rlsuite.envs.finite.mdp import FiniteMDP
+
+class Coin(FiniteMDPEnv):  # without a layout
+    def __init__(self, render_mode=None):
+        outcomes = {0: [(0.5, 0, 0.0, True), (0.5, 0, 1.0, True)], 1: [(1.0, 0, 0.4, True)]}
+        super().__init__(FiniteMDP.from_transitions({0: outcomes}, [1.0]), render_mode)
+
+class Blind(gym.Env):  # without a model
+    observation_space = action_space = gym.spaces.Discrete(2)
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return 0, {}
+    def step(self, action):
+        return 0, float(action), True, False, {}
+
+gym.register("Coin-v0", entry_point=Coin)
+gym.register("BlindCoin-v0", entry_point=Blind)
+"""
+
+
+def test_an_agent_and_an_environment_of_the_users_own(tmp_path):
+    (tmp_path / "mine.py").write_text(MY_AGENT + MY_ENV)
+    command = ["--algo", "mine:my-sarsa", "q-learning", "--seeds", "5", "--episodes", "50", "--checkpoints", "2"]
+    modelled = rlsuite_command("compare", "--env", "mine:Coin-v0", *command, cwd=tmp_path)
+    assert modelled.returncode == 0, modelled.stderr
+    stepped = rlsuite_command("compare", "--env", "mine:BlindCoin-v0", *command, cwd=tmp_path)
+    assert stepped.returncode == 0, stepped.stderr
+    runs = [path.parent for path in (tmp_path / "runs").rglob("metrics.jsonl") if "my-sarsa" in str(path)]
+    assert len(runs) == 2
+    for run in runs:  # also in a fresh process, which must import the module again
+        evaluated = rlsuite_command("evaluate", run, "--episodes", "5", "--json", cwd=tmp_path)
+        assert json.loads(evaluated.stdout)["mean_ep_length"] == 1
+
+
+def test_the_example_environment_of_the_docs(tmp_path):
+    source = Path(__file__).parents[2] / "examples" / "my_env.py"
+    (tmp_path / "my_env.py").write_text(source.read_text())
+    result = rlsuite_command(
+        "compare", "--env", "my_env:Frog-v0", "--algo", "q-learning", "sarsa", "value-iteration", "--seeds", "20",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert list((tmp_path / "runs/compare/my_env-Frog-v0/figures").glob("*values*.png"))

@@ -16,7 +16,7 @@ from rlsuite.agents.tabular.kernels import entry_kernel, kernel
 from rlsuite.agents.tabular.priority_queue import dequeue, enqueue
 from rlsuite.envs.finite.mdp import FiniteMDP
 
-LAYERS_PER_BLOCK = 8
+LAYERS_PER_BLOCK = 16
 
 
 class Backup(NamedTuple):
@@ -196,13 +196,15 @@ def sweep_blocks(b, v, block, threshold, max_passes):
     """
     for k in range(block.size - 1):
         low, high = block[max(k - 1, 0)], block[k + 1]
+        settling = high if k == block.size - 2 else block[k]  # the outer block has its turn with the next one
         for _ in range(max_passes):
             change = 0.0
             for s in range(low, high):
                 v[s] = best_value(b, v, s)
             for s in range(high - 1, low - 1, -1):
                 best = best_value(b, v, s)
-                change = max(change, abs(best - v[s]))
+                if s < settling:
+                    change = max(change, abs(best - v[s]))
                 v[s] = best
             if change <= threshold:
                 break
