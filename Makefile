@@ -1,4 +1,4 @@
-# make demo | test | test-slow | lint | bench | docs — each sets up .venv first, and only when something changed.
+# make demo | test | test-slow | lint | bench | docs | gallery — each sets up .venv first, and only when something changed.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,7 +8,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
-.PHONY: demo test test-slow lint bench docs clean
+.PHONY: demo test test-slow lint bench docs gallery clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("rlsuite needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else 0'
@@ -46,6 +46,9 @@ $(VENV)/.docs: $(STAMP)
 
 docs: $(VENV)/.docs
 	$(BIN)/mkdocs build --strict
+
+gallery: $(STAMP)
+	$(BIN)/rlsuite reproduce all --out docs/img/gallery --page docs/gallery.md
 
 clean:
 	rm -rf $(VENV) site demo

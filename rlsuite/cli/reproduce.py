@@ -22,6 +22,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=positive_int, metavar="N", help="runs per curve (default: each figure's own)")
     parser.add_argument("--quick", action="store_true", help="fewer runs and settings: seconds instead of a minute")
     parser.add_argument("--out", type=Path, default=Path("figures"), metavar="DIR", help="default: figures")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="also write a Markdown page of the figures")
     return parser
 
 
@@ -35,17 +36,22 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     from rich.console import Console
 
+    from rlsuite.experiments.reproduce.page import write_page
     from rlsuite.experiments.reproduce.reproduction import reproduce
 
     console = Console()
+    made = []
     for entry in entries:
         with console.status(f"{entry.name}: {entry.title}"):
             written = reproduce(entry, arguments.out, seeds=arguments.seeds, quick=arguments.quick)
+        made.append((entry, written))
         console.print(f"[bold]{entry.name}[/]  {entry.title}  ({entry.source})", highlight=False)
         console.print(written.caption, highlight=False, markup=False)
         for check in written.checks:
             console.print(f"  {check}", highlight=False, markup=False, soft_wrap=True)
         console.print(f"figure: {written.png}\n", highlight=False, markup=False, soft_wrap=True)
+    if arguments.page:
+        console.print(f"page: {write_page(made, arguments.page)}", highlight=False, markup=False, soft_wrap=True)
     return 0
 
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rlsuite.agents.registry import agent
 from rlsuite.envs.finite.mdp import FiniteMDP
 from rlsuite.experiments.reproduce.plots import curve, level, panels
 from rlsuite.experiments.reproduce.reproduction import (
     Check,
     Data,
     Reproduction,
+    make_agent,
     mean_and_error,
     near,
     run_seeds,
@@ -40,7 +40,7 @@ def corridor(settings: dict[str, dict[str, Any]], seeds: int) -> Data:
     for name, options in settings.items():
 
         def returns(seed: int, options: dict[str, Any] = options) -> NDArray[np.float64]:
-            run = agent("tabular-reinforce", None, mdp=mdp, seed=seed, gamma=1.0, **options)
+            run = make_agent("tabular-reinforce", mdp=mdp, seed=seed, gamma=1.0, **options)
             run.memory.theta[0, RIGHT] = np.log(P_START / (1 - P_START))
             return run.learn(total_episodes=EPISODES).episode_returns
 
@@ -85,7 +85,9 @@ figure_13_1 = Reproduction(
     draw,
     check_reinforce,
     "REINFORCE in the short corridor with switched actions, from 5 % right. With a good step size the total reward "
-    "approaches the value of the best stochastic policy, which goes right with probability 2 − √2.",
+    "approaches the value of the best stochastic policy, which goes right with probability 2 − √2. The largest step "
+    "size is too large: some runs are caught by policies that hardly ever arrive (episodes are cut off after 1000 "
+    "steps).",
 )
 
 # -- figure 13.2 -------------------------------------------------------------------------------------------------------
@@ -112,6 +114,6 @@ figure_13_2 = Reproduction(
     lambda seeds, quick: corridor(BASELINES, seeds),
     draw,
     check_baseline,
-    "A learned baseline lets REINFORCE take larger steps in the short corridor: it learns much faster. The step size of "
-    "the baseline is 2^-6.",
+    "A learned baseline lets REINFORCE take larger steps in the short corridor: it learns much faster. The step size "
+    "of the baseline is 2^-6.",
 )

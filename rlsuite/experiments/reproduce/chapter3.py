@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rlsuite.agents.registry import agent
 from rlsuite.agents.tabular.aliasing import optimal_actions
 from rlsuite.envs.finite.mdp import FiniteMDP
 from rlsuite.experiments.figures_maps import value_map
 from rlsuite.experiments.maps import StateTable
-from rlsuite.experiments.reproduce.reproduction import Check, Data, Reproduction, near
+from rlsuite.experiments.reproduce.reproduction import Check, Data, Reproduction, make_agent, near
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,12 +35,12 @@ OPTIMAL = [
 
 
 def random_values(seeds: int, quick: bool) -> Data:
-    found = agent("policy-evaluation", ENV, gamma=GAMMA).learn()
+    found = make_agent("policy-evaluation", ENV, gamma=GAMMA).learn()
     return {"values": found.state_values}
 
 
 def optimal_values(seeds: int, quick: bool) -> Data:
-    found = agent("policy-iteration", ENV, gamma=GAMMA).learn()
+    found = make_agent("policy-iteration", ENV, gamma=GAMMA).learn()
     share = optimal_actions(found.action_values).astype(np.float64)
     return {"values": found.state_values, "policy": share / share.sum(axis=1, keepdims=True)}
 

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rlsuite.agents.registry import agent
 from rlsuite.agents.tabular.aliasing import optimal_actions
 from rlsuite.agents.tabular.dynamic_programming import policy_iteration, value_iteration
 from rlsuite.envs.finite.mdp import FiniteMDP
 from rlsuite.experiments.figures import INK
 from rlsuite.experiments.reproduce.plots import curve, heat, panels
-from rlsuite.experiments.reproduce.reproduction import Check, Data, Reproduction, near
+from rlsuite.experiments.reproduce.reproduction import Check, Data, Reproduction, make_agent, near
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -72,8 +71,8 @@ figure_4_2 = Reproduction(
     car_rental,
     draw_car_rental,
     check_car_rental,
-    "Jack's car rental, gamma = 0.9: policy iteration from the policy that never moves a car. Colours say how many cars "
-    "are moved overnight, for each number of cars at the two locations in the evening.",
+    "Jack's car rental, gamma = 0.9: policy iteration from the policy that never moves a car. Colours say how many "
+    "cars are moved overnight, for each number of cars at the two locations in the evening.",
 )
 
 # -- figure 4.3 --------------------------------------------------------------------------------------------------------
@@ -87,7 +86,7 @@ def gambler(seeds: int, quick: bool) -> Data:
     mdp = FiniteMDP.from_env(env)
     zero = np.zeros(mdp.n_states)
     swept = [value_iteration(mdp, 1.0, max_iterations=k, initial_values=zero).values for k in SWEEPS]
-    found = agent("value-iteration", env, gamma=1.0, tol=1e-12).learn()
+    found = make_agent("value-iteration", env, gamma=1.0, tol=1e-12).learn()
     stake = optimal_actions(found.action_values).argmax(axis=1) + 1
     return {"sweeps": np.array(swept)[:, 1:100], "values": found.state_values[1:100], "stake": stake[1:100]}
 
@@ -122,5 +121,6 @@ figure_4_3 = Reproduction(
     draw_gambler,
     check_gambler,
     "The gambler's problem with probability 0.4 of heads: values after sweeps of value iteration from zero, and the "
-    "smallest of the optimal stakes. Many stakes are optimal at most capitals; the smallest ones give the book's spikes.",
+    "smallest of the optimal stakes. Many stakes are optimal at most capitals; the smallest ones give the book's "
+    "spikes.",
 )

@@ -9,13 +9,20 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from rlsuite.agents.registry import agent
 from rlsuite.agents.tabular.aliasing import observation_values
 from rlsuite.agents.tabular.evaluation import discounted_values, finite_horizon_value, state_policy
 from rlsuite.envs.finite.mdp import FiniteMDP
 from rlsuite.envs.finite.spaces import DiscreteIndex
 from rlsuite.experiments.reproduce.plots import curve, heat, level, panels
-from rlsuite.experiments.reproduce.reproduction import Check, Data, Reproduction, mean_and_error, near, run_seeds
+from rlsuite.experiments.reproduce.reproduction import (
+    Check,
+    Data,
+    Reproduction,
+    make_agent,
+    mean_and_error,
+    near,
+    run_seeds,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,7 +60,7 @@ EPISODES = (10_000, 500_000)
 def prediction(seeds: int, quick: bool) -> Data:
     env, mdp, index = game()
     where, policy = cards(index), sticking_on(index, 20, mdp.n_observations)
-    learner = agent("mc-prediction", env, seed=0, gamma=1.0, policy=policy)
+    learner = make_agent("mc-prediction", env, seed=0, gamma=1.0, policy=policy)
     found = []
     for n in EPISODES:
         learner.learn(total_episodes=n - learner.num_episodes)
@@ -106,8 +113,8 @@ OPTIMUM = -0.0431  # exact, by dynamic programming
 def control(seeds: int, quick: bool) -> Data:
     env, mdp, index = game()
     where = cards(index)
-    optimal = agent("policy-iteration", env, gamma=1.0).learn()
-    learner = agent("mc-exploring-starts", env, seed=0, gamma=1.0)
+    optimal = make_agent("policy-iteration", env, gamma=1.0).learn()
+    learner = make_agent("mc-exploring-starts", env, seed=0, gamma=1.0)
     learner.learn(total_episodes=2_000_000 if quick else 10_000_000)
     return {
         "values": learner.action_values.max(axis=1)[where],
@@ -153,7 +160,8 @@ figure_5_2 = Reproduction(
     draw_control,
     check_control,
     "Blackjack: policy and values found by Monte Carlo control with exploring starts, one run of 10 million episodes "
-    "(2 million with --quick). The dashed line is the exact boundary between hitting and sticking, by policy iteration.",
+    "(2 million with --quick). The dashed line is the exact boundary between hitting and sticking, by policy "
+    "iteration.",
 )
 
 # -- figure 5.3 --------------------------------------------------------------------------------------------------------
@@ -173,7 +181,7 @@ def importance_sampling(seeds: int, quick: bool) -> Data:
     for weighting in ("ordinary", "weighted"):
 
         def squared_errors(seed: int, weighting: str = weighting) -> list[float]:
-            learner = agent(
+            learner = make_agent(
                 "off-policy-mc-prediction", env, mdp=mdp, seed=seed, gamma=1.0, policy=policy, weighting=weighting
             )
             found = []
@@ -193,6 +201,7 @@ def draw_importance_sampling(data: Data) -> Figure:
         curve(axes, i, data["episodes"], data["mse"][i], name, data["standard_error"][i])
     level(axes, 0.0, "")
     axes.set(xscale="log", xlabel="episodes (log scale)", ylabel="mean squared error", xlim=(1, 10_000), ylim=(-0.1, 5))
+    axes.set_xticks([1, 10, 100, 1000, 10_000], ["1", "10", "100", "1,000", "10,000"])
     axes.legend()
     return figure
 

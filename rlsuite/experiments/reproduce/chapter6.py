@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rlsuite.agents.registry import agent
 from rlsuite.envs.finite.mdp import FiniteMDP
 from rlsuite.experiments.figures import INK, MUTED, pen
 from rlsuite.experiments.reproduce.plots import curve, level, panels
@@ -16,6 +15,7 @@ from rlsuite.experiments.reproduce.reproduction import (
     Check,
     Data,
     Reproduction,
+    make_agent,
     mean_and_error,
     near,
     run_seeds,
@@ -41,8 +41,8 @@ def random_walk(seeds: int, quick: bool) -> Data:
 
     def learner(name: str, alpha: float, seed: int) -> Any:
         options: dict[str, Any] = {"alpha_power": 0.0, "visit": "every"} if name == "mc-prediction" else {}
-        return agent(
-            name, None, mdp=mdp, seed=seed, gamma=1.0, alpha=alpha, initial_value=0.5, time_limit=NO_LIMIT, **options
+        return make_agent(
+            name, mdp=mdp, seed=seed, gamma=1.0, alpha=alpha, initial_value=0.5, time_limit=NO_LIMIT, **options
         )
 
     one = learner("td", 0.1, 0)
@@ -57,10 +57,7 @@ def random_walk(seeds: int, quick: bool) -> Data:
 
         def errors(seed: int, name: str = name, alpha: float = alpha) -> list[float]:
             run = learner(name, alpha, seed)
-            found = [rms(run)]
-            for _ in range(100):
-                found.append(rms(run.learn(total_episodes=1)))
-            return found
+            return [rms(run), *(rms(run.learn(total_episodes=1)) for _ in range(100))]
 
         curves.append(mean_and_error(run_seeds(errors, seeds)))
     mean, standard_error = map(np.array, zip(*curves, strict=True))
@@ -84,7 +81,7 @@ def draw_random_walk(data: Data) -> Figure:
         fade = 1.0 - 0.25 * (i if td else i - 3)
         right.plot(data["rms"][i], color=pen(0 if td else 1).color, alpha=fade, lw=1.5,
                    label=f"{'TD' if td else 'MC'}  alpha = {alpha}")  # fmt: skip
-    right.set(xlabel="episodes", ylabel="RMS error over states", title="mean over runs", xlim=(0, 100), ylim=(0, 0.25))
+    right.set(xlabel="episodes", ylabel="RMS error over states", title="mean over runs", xlim=(0, 100), ylim=(0, 0.32))
     right.legend(ncols=2, fontsize=7.5, loc="upper right")
     return figure
 
@@ -106,13 +103,13 @@ example_6_2 = Reproduction(
     random_walk,
     draw_random_walk,
     check_random_walk,
-    "The random walk of five states: values that TD(0) has learned after some episodes (left), and the error of TD(0) and "
-    "constant-alpha every-visit Monte Carlo, all values starting at 0.5 (right).",
+    "The random walk of five states: values that TD(0) has learned after some episodes (left), and the error of "
+    "TD(0) and constant-alpha every-visit Monte Carlo, all values starting at 0.5 (right).",
 )
 
 # -- example 6.5 -------------------------------------------------------------------------------------------------------
 
-STEPS = 8000
+STEPS, EVERY = 8000, 100
 
 
 def windy(seeds: int, quick: bool) -> Data:
@@ -121,14 +118,14 @@ def windy(seeds: int, quick: bool) -> Data:
     mdp = FiniteMDP.from_env(env)
 
     def finished(seed: int) -> NDArray[np.int64]:
-        run = agent("sarsa", None, mdp=mdp, seed=seed, gamma=1.0, alpha=0.5, epsilon=0.1, time_limit=NO_LIMIT)
+        run = make_agent("sarsa", mdp=mdp, seed=seed, gamma=1.0, alpha=0.5, epsilon=0.1, time_limit=NO_LIMIT)
         lengths = run.learn(STEPS).episode_lengths
-        return np.searchsorted(np.cumsum(lengths), np.arange(0, STEPS + 1, 20), side="right")
+        return np.searchsorted(np.cumsum(lengths), np.arange(0, STEPS + 1, EVERY), side="right")
 
     runs = run_seeds(finished, seeds)
-    optimum = agent("policy-iteration", env, gamma=1.0).learn()
+    optimum = make_agent("policy-iteration", env, gamma=1.0).learn()
     soft = 0.9 * optimum.target_policy() + 0.1 / mdp.n_actions
-    exploring = agent("policy-evaluation", env, gamma=1.0, policy=soft, tol=1e-6).learn()
+    exploring = make_agent("policy-evaluation", env, gamma=1.0, policy=soft, tol=1e-6).learn()
     start = int(mdp.initial.argmax())
     return {
         "episodes": np.array(runs),
@@ -150,7 +147,7 @@ def greedy_path(mdp: FiniteMDP, q: NDArray[np.float64], most: int = 200) -> NDAr
 
 def draw_windy(data: Data) -> Figure:
     figure, ((left, right),) = panels(1, 2, 3.9, 3.0)
-    steps = np.arange(0, STEPS + 1, 20)
+    steps = np.arange(0, STEPS + 1, EVERY)
     for run in data["episodes"][1:30]:
         left.plot(steps, run, color=pen(0).color, lw=0.6, alpha=0.15)
     curve(left, 0, steps, data["episodes"].mean(axis=0), "mean of all runs")
@@ -161,7 +158,7 @@ def draw_windy(data: Data) -> Figure:
     route(right, data["path"], 10, pen(2).color, "")
     for col, strength in enumerate((0, 0, 0, 1, 1, 1, 2, 2, 1, 0)):
         right.text(col, 6.85, str(strength), ha="center", va="center", fontsize=8, color=MUTED)
-    right.set_title("an optimal path; wind upwards below", fontsize=9.5)
+    right.set_title("an optimal path (numbers: upward wind)", fontsize=9.5)
     return figure
 
 
@@ -215,7 +212,7 @@ def cliff(seeds: int, quick: bool) -> Data:
     for name, _, length in CLIFF:
 
         def learn(seed: int, name: str = name) -> Any:
-            run = agent(name, None, mdp=mdp, seed=seed, gamma=1.0, alpha=0.5, epsilon=0.1, time_limit=NO_LIMIT)
+            run = make_agent(name, mdp=mdp, seed=seed, gamma=1.0, alpha=0.5, epsilon=0.1, time_limit=NO_LIMIT)
             run.learn(total_episodes=500)
             return run.episode_returns, greedy_path(mdp, run.action_values)
 
@@ -261,9 +258,9 @@ example_6_6 = Reproduction(
     cliff,
     draw_cliff,
     check_cliff,
-    "Cliff walking, epsilon = 0.1, alpha = 0.5: Q-learning learns the shortest path, along the edge, and falls off while it "
-    "explores; SARSA learns a safer one. The book's figure shows about −25 and −50; the references were simulated "
-    "independently. Expected SARSA is added.",
+    "Cliff walking, epsilon = 0.1, alpha = 0.5: Q-learning learns the shortest path, along the edge, and falls off "
+    "while it explores; SARSA learns a safer one. The book's figure shows about −25 and −50; the references were "
+    "simulated independently. Expected SARSA is added.",
 )
 
 # -- figure 6.5 --------------------------------------------------------------------------------------------------------
@@ -278,7 +275,7 @@ def maximisation_bias(seeds: int, quick: bool) -> Data:
     for name in BIAS:
 
         def went_left(seed: int, name: str = name) -> NDArray[np.bool_]:
-            run = agent(name, None, mdp=mdp, seed=seed, gamma=1.0, alpha=0.1, epsilon=0.1)
+            run = make_agent(name, mdp=mdp, seed=seed, gamma=1.0, alpha=0.1, epsilon=0.1)
             return run.learn(total_episodes=300).episode_lengths == 2
 
         data[name], data[f"{name} error"] = mean_and_error(run_seeds(went_left, seeds))
@@ -312,7 +309,7 @@ figure_6_5 = Reproduction(
     maximisation_bias,
     draw_maximisation_bias,
     check_maximisation_bias,
-    "Q-learning and double Q-learning in the maximisation-bias problem, epsilon = 0.1, alpha = 0.1. Our environment has "
-    "the same number of actions in both states (half of those in A go left), so the curves differ somewhat from the "
-    "book's, whose A has two actions; the effect is the same.",
+    "Q-learning and double Q-learning in the maximisation-bias problem, epsilon = 0.1, alpha = 0.1. Our environment "
+    "has the same number of actions in both states (half of those in A go left), so the curves differ somewhat from "
+    "the book's, whose A has two actions; the effect is the same.",
 )

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rlsuite.agents.registry import agent
 from rlsuite.envs.finite.mdp import FiniteMDP
 from rlsuite.experiments.figures import INK
 from rlsuite.experiments.reproduce.plots import curve, level, panels
@@ -16,6 +15,7 @@ from rlsuite.experiments.reproduce.reproduction import (
     Check,
     Data,
     Reproduction,
+    make_agent,
     mean_and_error,
     near,
     run_seeds,
@@ -36,8 +36,8 @@ def dyna_maze(seeds: int, quick: bool) -> Data:
     for n in PLANNING:
 
         def lengths(seed: int, n: int = n) -> NDArray[np.int64]:
-            run = agent(
-                "dyna-q", None, mdp=mdp, seed=seed, gamma=0.95, alpha=0.1, epsilon=0.1, planning_steps=n,
+            run = make_agent(
+                "dyna-q", mdp=mdp, seed=seed, gamma=0.95, alpha=0.1, epsilon=0.1, planning_steps=n,
                 time_limit=NO_LIMIT,
             )  # fmt: skip
             run.learn(total_episodes=50)
@@ -75,9 +75,9 @@ figure_8_2 = Reproduction(
     dyna_maze,
     draw_dyna_maze,
     check_dyna_maze,
-    "Dyna-Q in the maze of example 8.1, epsilon = 0.1, alpha = 0.1, gamma = 0.95: the more updates are planned from the "
-    "learned model after each step, the fewer episodes are needed. The first episode (about 1,700 steps in the book, the "
-    "same for all) lies outside. Bands are two standard errors.",
+    "Dyna-Q in the maze of example 8.1, epsilon = 0.1, alpha = 0.1, gamma = 0.95: the more updates are planned from "
+    "the learned model after each step, the fewer episodes are needed. The first episode (about 1,700 steps in the "
+    "book, the same for all) lies outside. Bands are two standard errors.",
 )
 
 # -- figures 8.4 and 8.5 -----------------------------------------------------------------------------------------------
@@ -93,7 +93,7 @@ def rewards(env: str, steps: int, seeds: int, **options: Any) -> Data:
         extra = options if name == "dyna-q-plus" else {k: v for k, v in options.items() if k != "kappa"}
 
         def collected(seed: int, name: str = name, extra: dict[str, Any] = extra) -> NDArray[np.int64]:
-            run = agent(name, env, seed=seed, gamma=0.95, epsilon=0.1, **extra).learn(steps)
+            run = make_agent(name, env, seed=seed, gamma=0.95, epsilon=0.1, **extra).learn(steps)
             return np.searchsorted(np.cumsum(run.episode_lengths), at, side="right")  # each episode pays 1
 
         runs = np.array(run_seeds(collected, seeds))

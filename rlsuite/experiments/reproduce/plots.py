@@ -23,10 +23,11 @@ def panels(
     """``(rows, cols)`` axes of ``width`` x ``height`` inches each, laid out without overlap."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    figure = Figure(figsize=(width * cols, height * rows), layout="constrained")
+    layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06)
+    figure = Figure(figsize=(width * cols, height * rows), layout=layout)
     FigureCanvasAgg(figure)
-    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.06)  # type: ignore[union-attr]
     return figure, figure.subplots(rows, cols, squeeze=False, **options)
 
 

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from rlsuite.agents.registry import agent_class
 from rlsuite.files import write_atomically
 
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ class Check:
         return f"{self.what}: {number(self.measured)} ({self.reference}){'' if self.holds else '  <- differs'}"
 
 
-def near(what: str, measured: float, expected: float, tolerance: float, source: str) -> Check:
+def near(what: str, measured: Any, expected: float, tolerance: float, source: str) -> Check:
     """The measured number lies within ``tolerance`` of the expected one."""
     measured = float(measured)
     return Check(what, measured, f"{source} {number(expected)}", expected - tolerance, expected + tolerance)
@@ -73,11 +75,17 @@ class Reproduction:
 
 @dataclass(frozen=True)
 class Written:
-    """A figure on disk, with its words."""
+    """A figure on disk, with its words and the number of its runs."""
 
     png: Path
     caption: str
+    seeds: int
     checks: tuple[Check, ...]
+
+
+def make_agent(name: str, env: gym.Env[Any, Any] | str | None = None, **arguments: Any) -> Any:
+    """The agent registered as ``name``; in ``env``, or on the ``mdp`` among the arguments."""
+    return agent_class(name)(env, **arguments)
 
 
 def run_seeds(experiment: Callable[[int], T], seeds: int) -> list[T]:
@@ -96,7 +104,7 @@ def mean_and_error(runs: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]
 
 def reproduce(entry: Entry, folder: Path, *, seeds: int | None = None, quick: bool = False) -> Written:
     """Compute, draw and compare; writes ``NAME.png``, ``NAME.svg`` and ``NAME.json`` into ``folder``."""
-    from rlsuite.experiments.figures import save_figure, style
+    from rlsuite.experiments.figures import save_figure, style, to_png
     from rlsuite.experiments.provenance import provenance
 
     reproduction = entry.load()
@@ -105,7 +113,8 @@ def reproduce(entry: Entry, folder: Path, *, seeds: int | None = None, quick: bo
     checks = tuple(reproduction.checks(data))
     with style():
         figure = reproduction.draw(data)
-    png = save_figure(figure, folder / f"{entry.name}.png")
+    png = folder / f"{entry.name}.png"
+    write_atomically(png, to_png(figure, dpi=110))
     save_figure(figure, folder / f"{entry.name}.svg")
     record = {
         "figure": entry.name,
@@ -118,8 +127,9 @@ def reproduce(entry: Entry, folder: Path, *, seeds: int | None = None, quick: bo
         "data": _plain(data),
         "provenance": provenance(),
     }
-    write_atomically(folder / f"{entry.name}.json", json.dumps(record, indent=1, ensure_ascii=False) + "\n")
-    return Written(png, reproduction.caption, checks)
+    lines = (f"{json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in record.items())
+    write_atomically(folder / f"{entry.name}.json", "{\n" + ",\n".join(lines) + "\n}\n")
+    return Written(png, reproduction.caption, n_seeds, checks)
 
 
 def number(value: float) -> str:
