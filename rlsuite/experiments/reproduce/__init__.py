@@ -54,7 +54,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("example-6-5", "SARSA in the windy gridworld", "example 6.5", "chapter6:example_6_5", 100, 20),
     Entry("example-6-6", "SARSA and Q-learning on the cliff", "example 6.6", "chapter6:example_6_6", 400, 60),
     Entry("figure-6-5", "maximisation bias", "example 6.7, figure 6.5", "chapter6:figure_6_5", 4000, 500),
-    Entry("figure-7-2", "n-step TD, by step size", "example 7.1, figure 7.2", "random_walk19:figure_7_2", 50, 20),
+    Entry("figure-7-2", "TD over n steps, by step size", "example 7.1, figure 7.2", "random_walk19:figure_7_2", 50, 20),
     Entry("figure-8-2", "Dyna-Q in a maze", "example 8.1, figure 8.2", "chapter8:figure_8_2", 100, 30),
     Entry("figure-8-4", "Dyna-Q+ when a way is blocked", "example 8.2, figure 8.4", "chapter8:figure_8_4", 20, 5),
     Entry("figure-8-5", "Dyna-Q+ when a shortcut opens", "example 8.3, figure 8.5", "chapter8:figure_8_5", 10, 3),
