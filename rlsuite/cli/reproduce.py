@@ -49,6 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
         console.print(written.caption, highlight=False, markup=False)
         for check in written.checks:
             console.print(f"  {check}", highlight=False, markup=False, soft_wrap=True)
+        if written.seeds < entry.quick and not all(check.holds for check in written.checks):
+            console.print(f"  with fewer than {entry.quick} runs, differences may be chance", highlight=False)
         console.print(f"figure: {written.png}\n", highlight=False, markup=False, soft_wrap=True)
     if arguments.page:
         console.print(f"page: {write_page(made, arguments.page)}", highlight=False, markup=False, soft_wrap=True)

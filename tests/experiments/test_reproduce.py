@@ -89,6 +89,13 @@ def test_the_command_makes_a_figure(tmp_path, capsys):
     assert "| v of row 0, column 1 | 24.42 | book 24.4 |" in page.read_text()
 
 
+def test_few_runs_are_called_few(tmp_path, capsys):
+    assert main(["reproduce", "example-6-6", "--seeds", "1", "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "<- differs" in said  # a single run has no standard error to allow for
+    assert "with fewer than 60 runs, differences may be chance" in said
+
+
 def test_the_gallery_page_shows_every_figure():
     docs = Path(__file__).parents[2] / "docs"
     text = (docs / "gallery.md").read_text()

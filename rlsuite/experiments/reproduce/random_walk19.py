@@ -76,8 +76,7 @@ def best(data: Data, row: int, prefix: str = "") -> tuple[float, float, float]:
 def check_best(
     data: Data, row: int, what: str, expected: float, runs: int, prefix: str = "", grid: float = 0.004
 ) -> Check:
-    """The best error of a row against that of an independent simulation with so many runs, on a finer grid of "
-    "alphas."""
+    """The best error of a row against that of an independent simulation with so many runs, with a finer grid."""
     found, error, alpha = best(data, row, prefix)
     n = 3 * error * np.sqrt(1 + data["seeds"].item() / runs)
     return Check(f"least error, {what} (at alpha = {alpha:.2g})", found, f"reference {expected}", expected - n - grid,
