@@ -121,8 +121,9 @@ def observe_dyna_q(m, s, a, r, s_next, terminated, truncated, rng):
     q_learning_update(m, s, a, r, s_next, terminated)
     if m.planning_steps > 0:
         remember(m.model, s, a, r, s_next, terminated)
+    n_met = m.model.size[0]
     for _ in range(m.planning_steps):
-        i = int(rng.random() * m.model.size[0])
+        i = np.uint32(rng.random() * n_met)
         k = recall(m.model, i, rng)
         q_learning_update(
             m, m.model.state[i], m.model.action[i], m.model.reward[i, k], m.model.next_state[i, k],
