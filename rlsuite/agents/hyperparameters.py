@@ -15,6 +15,7 @@ import math
 import types
 import typing
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from rlsuite.errors import HyperparameterError, UnknownNameError
@@ -81,7 +82,11 @@ class FieldInfo:
 
 def fields(config: type | Any) -> dict[str, FieldInfo]:
     """The hyperparameters of a dataclass (or an instance of it), by name."""
-    owner = config if isinstance(config, type) else type(config)
+    return dict(_fields(config if isinstance(config, type) else type(config)))
+
+
+@cache
+def _fields(owner: type) -> dict[str, FieldInfo]:
     hints = typing.get_type_hints(owner)
     return {
         f.name: FieldInfo(

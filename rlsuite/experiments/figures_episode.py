@@ -54,7 +54,7 @@ def episode_gif(
     frames[0].save(
         buffer, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0, optimize=False, disposal=1
     )
-    write_atomically(path, buffer.getvalue())
+    write_atomically(path, buffer.getvalue(), durable=False)
     return Path(path)
 
 

@@ -183,11 +183,13 @@ def plain(value: Any) -> Any:
 
 
 def _plain_array(array: np.ndarray) -> list[Any]:
-    if array.dtype.kind == "f" and np.isfinite(array).all() and (array == np.round(array)).all():
-        if np.abs(array).max(initial=0.0) < 2**53:
-            array = array.astype(np.int64)  # "-13" instead of "-13.0": shorter, and the same number
+    if array.dtype.kind != "f":
         return list(array.tolist())
-    return [plain(item) for item in array.tolist()]
+    if not np.isfinite(array).all():
+        return [plain(item) for item in array.tolist()]
+    if (array == np.round(array)).all() and np.abs(array).max(initial=0.0) < 2**53:
+        array = array.astype(np.int64)  # "-13" instead of "-13.0": shorter, and the same number
+    return list(array.tolist())
 
 
 def dump_yaml(config: dict[str, Any]) -> str:

@@ -87,10 +87,10 @@ def write_page(
     for picture in _all(sections, "pictures"):
         svg = to_svg(picture.figure, picture.name)
         drawings[picture.name] = themed_svg(svg)
-        write_atomically(out / "figures" / f"{picture.name}.svg", on_white(svg))
-        write_atomically(out / "figures" / f"{picture.name}.png", to_png(picture.figure))
+        write_atomically(out / "figures" / f"{picture.name}.svg", on_white(svg), durable=False)
+        write_atomically(out / "figures" / f"{picture.name}.png", to_png(picture.figure), durable=False)
     for table in _all(sections, "tables"):
-        write_atomically(out / "tables" / f"{table.name}.csv", to_csv(table))
+        write_atomically(out / "tables" / f"{table.name}.csv", to_csv(table), durable=False)
     context = {
         "title": title,
         "command": command,
