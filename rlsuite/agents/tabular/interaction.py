@@ -111,30 +111,37 @@ class EpisodeLog(NamedTuple):
 
 
 @kernel
+def first_above(cumulative, low, high, u):
+    """The first index in ``low … high - 1`` at which ``cumulative`` exceeds ``u``; ``high`` where it never does."""
+    if high - low <= 4:  # counting has no branch to mispredict, and few outcomes are the rule
+        index = low
+        for j in range(low, high):
+            index += cumulative[j] <= u
+        return index
+    while low < high:
+        middle = (low + high) >> 1
+        if cumulative[middle] > u:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+@kernel
 def sample_outcome(mdp, s, a, rng):
     """Index of a random outcome of (s, a), drawn as Gymnasium's ``categorical_sample`` draws it."""
     pair = s * mdp.n_actions + a
-    first = mdp.offset[pair]
-    u = rng.random()
-    for j in range(first, mdp.offset[pair + 1]):
-        if mdp.cumulative[j] > u:
-            return j
-    return first  # rounding left the sum below u: numpy's argmax of all-false is 0
+    first, end = mdp.offset[pair], mdp.offset[pair + 1]
+    j = first_above(mdp.cumulative, first, end, rng.random())
+    return j if j < end else first  # rounding left the sum below u: numpy's argmax of all-false is 0
 
 
 @kernel
 def sample_initial_state(mdp, rng):
-    """A first state, drawn as Gymnasium's ``categorical_sample`` draws it (by bisection)."""
-    u = rng.random()
-    low, n = 0, mdp.initial_cumulative.size
-    high = n
-    while low < high:
-        middle = (low + high) >> 1
-        if mdp.initial_cumulative[middle] > u:
-            high = middle
-        else:
-            low = middle + 1
-    return low if low < n else 0
+    """A first state, drawn as Gymnasium's ``categorical_sample`` draws it."""
+    n = mdp.initial_cumulative.size
+    s = first_above(mdp.initial_cumulative, 0, n, rng.random())
+    return s if s < n else 0
 
 
 @entry_kernel
