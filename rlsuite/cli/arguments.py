@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 
+MOST = 10**12  # no count that anyone will live to see finished is larger
+
 
 def positive_int(text: str) -> int:
     """A whole number of at least 1; ``1e5`` and ``100_000`` are fine."""
     try:
         number = float(text)
         value = int(text) if "e" not in text.lower() else int(number)
-        if value != number or value < 1:
+        if value != number or not 1 <= value <= MOST:
             raise ValueError
     except (ValueError, OverflowError):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number (at most {MOST:.0e})") from None
     return value
 
 

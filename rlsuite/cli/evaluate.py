@@ -19,7 +19,11 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument("run_folder", type=Path, metavar="RUN", help="folder of a run")
     parser.add_argument("--checkpoint", metavar="NAME", help="last, best, or s3 for seed 3 of a comparison")
     parser.add_argument("--episodes", type=positive_int, default=100, metavar="N", help="default: 100")
-    parser.add_argument("--stochastic", action="store_true", help="sample actions instead of the most probable one")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--deterministic", action="store_true", help="always take the most probable action")
+    how.add_argument(
+        "--stochastic", action="store_true", help="draw actions (default: whichever the policy learned is)"
+    )
     parser.add_argument("--seed", type=seed, default=0, metavar="K", help="of the evaluation episodes (default: 0)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     return parser
@@ -31,31 +35,29 @@ def run(arguments: argparse.Namespace) -> int:
 
     from rlsuite.agents.evaluation import evaluate_policy
     from rlsuite.experiments.loading import load
+    from rlsuite.experiments.runner import acts_deterministically
     from rlsuite.seeding import run_seeds
 
     agent: Any = load(arguments.run_folder, arguments.checkpoint)
+    learned = acts_deterministically(agent)
+    deterministic = arguments.deterministic or (learned and not arguments.stochastic)
     returns, lengths = evaluate_policy(
         agent,
         agent.env,
         n_eval_episodes=arguments.episodes,
-        deterministic=not arguments.stochastic,
+        deterministic=deterministic,
         seed=run_seeds(arguments.seed).evaluation,
         return_episode_rewards=True,
     )
-    result: dict[str, float] = {
+    result: dict[str, float | str] = {
+        "policy": "deterministic" if deterministic else "stochastic",
         "episodes": arguments.episodes,
         "mean_reward": float(np.mean(returns)),
         "std_reward": float(np.std(returns)),
         "mean_ep_length": float(np.mean(lengths)),
     }
-    if agent.mdp is not None and not arguments.stochastic:
-        from rlsuite.agents.tabular.evaluation import finite_horizon_optimum, finite_horizon_value
-        from rlsuite.experiments.runner import DEFAULT_HORIZON
-
-        horizon = agent.mdp.max_episode_steps or DEFAULT_HORIZON
-        result["horizon"] = horizon
-        result["exact_return"] = finite_horizon_value(agent.mdp, agent.target_policy(), horizon)
-        result["optimal_return"] = finite_horizon_optimum(agent.mdp, horizon)
+    if deterministic == learned:  # the policy played is the policy learned
+        result |= _exact(agent)
     if arguments.json:
         print(json.dumps(result))
         return 0
@@ -64,6 +66,26 @@ def run(arguments: argparse.Namespace) -> int:
 
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, value in result.items():
-        table.add_row(name, f"{value:,.6g}")
+        table.add_row(name, value if isinstance(value, str) else f"{value:,.6g}")
     Console().print(table)
     return 0
+
+
+def _exact(agent: Any) -> dict[str, float | str]:
+    """What the learned policy earns exactly, beside the optimum; nothing without a model."""
+    from rlsuite.agents.tabular.evaluation import finite_horizon_optimum, finite_horizon_value
+    from rlsuite.envs.finite.mdp import FiniteMDP
+    from rlsuite.errors import ModelUnavailableError
+    from rlsuite.experiments.runner import DEFAULT_HORIZON
+
+    try:
+        mdp = FiniteMDP.from_env(agent.env)  # not agent.mdp, which exploring starts change
+    except ModelUnavailableError:
+        return {}
+    horizon = mdp.max_episode_steps or DEFAULT_HORIZON
+    optimum = "optimal_return" if mdp.fully_observed else "optimal_return_seeing_the_state"
+    return {
+        "horizon": horizon,
+        "exact_return": finite_horizon_value(mdp, agent.target_policy(), horizon),
+        optimum: finite_horizon_optimum(mdp, horizon),
+    }

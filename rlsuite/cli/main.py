@@ -58,6 +58,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `rlsuite list | head`: the reader has gone, which is no error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # the disk or a path on it, e.g. an output folder that cannot be made
+        if arguments.debug:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"rlsuite {arguments.command}: error: {where}{error.strerror or error}", file=sys.stderr)
+        return 2
+    except MemoryError as error:
+        if arguments.debug:
+            raise
+        print(f"rlsuite {arguments.command}: error: not enough memory ({error})", file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":

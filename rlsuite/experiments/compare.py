@@ -2,22 +2,26 @@
 
 ``run(plan)`` leaves ``OUT/runs/ENV/ALGO/NAME/`` with one line of ``metrics.jsonl`` per finished seed and returns the
 :class:`~rlsuite.experiments.results.Comparison` of everything recorded, so a second call with the same output adds only
-what is missing. ``NAME`` contains a digest of all that determines a run: changing a hyperparameter, the budget or the
-horizon starts another record instead of mixing two experiments.
+what is missing. ``NAME`` contains a digest of what determines a run (:func:`_digest`): changing a hyperparameter, the
+budget, the horizon, or the environment or algorithm itself starts another record instead of mixing two experiments.
 """
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+import rlsuite
 from rlsuite.agents.tabular.kernels import compiled_before, mark_compiled
 from rlsuite.envs.finite.mdp import FiniteMDP
 from rlsuite.envs.finite.spaces import DiscreteIndex
@@ -50,7 +54,6 @@ class Plan:
     Attributes:
         env_ids: Gymnasium ids. env_kwargs: by id. settings: the algorithms.
         n_seeds: runs k = 0 … n_seeds - 1. max_episode_steps: overrides the environments' own limit.
-        gamma: discount factor the settings were expanded with, or ``None`` for each algorithm's default.
         eval_episodes: episodes per score where there is no model. workers: parallel runs (default: all processors).
     """
 
@@ -101,7 +104,10 @@ class _Job:
 
 @dataclass(frozen=True)
 class _Problem:
-    """One environment, read once: its model where it has one, the horizon, the exact solution."""
+    """One environment, read once: its model where it has one, the horizon, the exact solution.
+
+    ``fingerprint`` changes when the environment does: with its dynamics, or, without a model, with its source.
+    """
 
     env_id: str
     env_kwargs: dict[str, Any]
@@ -110,11 +116,12 @@ class _Problem:
     metric: Literal["return", "rms-error"]
     mdp: FiniteMDP | None
     reference: Reference | None
+    fingerprint: str
 
-    def scorer(self) -> Scorer:
+    def scorer(self, setting: Setting) -> Scorer:
         assert self.mdp is not None
         if self.metric == "rms-error":
-            return ValuePredictionError(self.mdp, self.gamma)
+            return ValuePredictionError(self.mdp, setting.hyperparameters["gamma"])
         return ExactReturn(self.mdp, self.horizon)
 
 
@@ -129,7 +136,7 @@ def run(plan: Plan, on_progress: Callable[[Progress], None] = lambda _: None) ->
     metric = _metric(plan.settings)
     problems = [_read_problem(plan, env_id, metric) for env_id in plan.env_ids]
     jobs = [_open_job(plan, problem, setting) for problem in problems for setting in plan.settings]
-    notes = list(_execute(plan, jobs, on_progress))
+    notes = [*_gamma_note(plan.settings), *_execute(plan, jobs, on_progress)]
     tasks = tuple(
         Task(
             env_id=problem.env_id,
@@ -163,9 +170,20 @@ def _metric(settings: Iterable[Setting]) -> Literal["return", "rms-error"]:
     return "rms-error" if predictors else "return"
 
 
-def _gamma(settings: Iterable[Setting]) -> float:
-    gammas = {s.hyperparameters["gamma"] for s in settings if "gamma" in s.hyperparameters}
-    return float(max(gammas, default=1.0))
+def _gammas(settings: Iterable[Setting]) -> list[float]:
+    """The discount factors of the learners (of the planners, where there are no learners), greatest first."""
+    found = {
+        planning: {s.hyperparameters["gamma"] for s in settings if (s.agent.kind == "planning") is planning}
+        for planning in (False, True)
+    }
+    return sorted(found[False] or found[True], reverse=True)
+
+
+def _gamma_note(settings: Iterable[Setting]) -> list[str]:
+    gammas = _gammas(settings)
+    if len(gammas) == 1:
+        return []
+    return [f"discount factors differ ({', '.join(f'{g:g}' for g in gammas)}); V* is shown at {gammas[0]:g}"]
 
 
 def _read_problem(plan: Plan, env_id: str, metric: Literal["return", "rms-error"]) -> _Problem:
@@ -187,22 +205,60 @@ def _read_problem(plan: Plan, env_id: str, metric: Literal["return", "rms-error"
             if needing:
                 raise ModelUnavailableError(f"{needing[0]} cannot run on {env_id}: {error}") from None
             mdp = None
+        fingerprint = _mdp_digest(mdp) if mdp is not None else _source_digest(type(env.unwrapped))
     finally:
         env.close()
-    gamma = _gamma(plan.settings)
+    gamma = _gammas(plan.settings)[0]
     reference = solve_reference(mdp, gamma, horizon) if mdp is not None else None
-    return _Problem(env_id, kwargs, horizon, gamma, metric, mdp, reference)
+    return _Problem(env_id, kwargs, horizon, gamma, metric, mdp, reference, fingerprint)
 
 
 def _open_job(plan: Plan, problem: _Problem, setting: Setting) -> _Job:
-    budget = {"unit": plan.budget.unit, "amount": plan.budget.amount, "checkpoints": plan.budget.n_checkpoints}
-    digest = setting.digest(
-        env_kwargs=problem.env_kwargs, budget=budget, horizon=problem.horizon, eval_episodes=plan.eval_episodes
-    )
-    name = f"{setting.label.removeprefix(setting.algo).strip().replace(' ', ',') or 'default'}-{digest}"
-    folder = run_folder(plan.out / "runs", problem.env_id, setting.algo, name)
+    given = ",".join(f"{name}={value}" for name, value in sorted(setting.values.items()))[:80] or "default"
+    folder = run_folder(plan.out / "runs", problem.env_id, setting.algo, f"{given}-{_digest(plan, problem, setting)}")
     runs = {run.seed: run for run in (_read_run(folder, row) for row in read_rows(folder / METRICS))}
-    return _Job(setting, problem, folder, runs)
+    job = _Job(setting, problem, folder, runs)
+    # a run whose checkpoint is gone (a machine that died: see RunSpec's checkpoint) is run again
+    job.runs = {seed: run for seed, run in runs.items() if Path(job.spec(plan, seed).checkpoint).exists()}
+    return job
+
+
+def _digest(plan: Plan, problem: _Problem, setting: Setting) -> str:
+    """Eight hex digits of everything that determines a run besides its seed."""
+    return setting.digest(
+        version=rlsuite.__version__,
+        algo=setting.source,
+        algo_source=_source_digest(setting.agent),
+        env=problem.env_id,
+        env_kwargs=problem.env_kwargs,
+        env_fingerprint=problem.fingerprint,
+        budget=[plan.budget.unit, plan.budget.amount, plan.budget.n_checkpoints],
+        horizon=problem.horizon,
+        eval_episodes=plan.eval_episodes if problem.mdp is None else None,
+    )
+
+
+def _mdp_digest(mdp: FiniteMDP) -> str:
+    digest = hashlib.sha256(f"{mdp.n_states} {mdp.n_actions}".encode())
+    for array in (
+        mdp.offset,
+        mdp.probability,
+        mdp.next_state,
+        mdp.reward,
+        mdp.terminated,
+        mdp.initial,
+        mdp.observation,
+    ):
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _source_digest(cls: type) -> str:
+    """Hash of the file that defines ``cls``, so that an edited agent or environment is not taken for the old one."""
+    try:
+        return hashlib.sha256(Path(inspect.getfile(cls)).read_bytes()).hexdigest()
+    except (TypeError, OSError):
+        return ""  # defined in a notebook or a shell: no file to watch
 
 
 def _config(job: _Job, plan: Plan) -> dict[str, Any]:
@@ -230,6 +286,13 @@ def _execute(plan: Plan, jobs: list[_Job], on_progress: Callable[[Progress], Non
     todo = [(job, seeds) for job in jobs if (seeds := [k for k in range(plan.n_seeds) if k not in job.runs])]
     total = len(jobs) * plan.n_seeds
     done = total - sum(len(seeds) for _, seeds in todo)
+
+    def finish(job: _Job, writer: RunWriter, run: Run) -> None:
+        nonlocal done
+        _record(job, writer, run)
+        done += 1
+        on_progress(Progress(done, total, job.setting.label))
+
     with ExitStack() as stack:
         writers = [stack.enter_context(RunWriter(job.folder, _config(job, plan))) for job, _ in todo]
         executors = _Executors(plan.workers or os.cpu_count() or 1, stack)
@@ -238,37 +301,49 @@ def _execute(plan: Plan, jobs: list[_Job], on_progress: Callable[[Progress], Non
             for (job, seeds), writer in zip(todo, writers, strict=True):
                 specs = [job.spec(plan, seed) for seed in seeds]
                 on_progress(Progress(done, total, job.setting.label, compiling=not compiled_before(job.setting.algo)))
-                if (mdp := job.problem.mdp) is not None:
-                    scorer = job.problem.scorer()
-                    for i, spec in enumerate(specs):  # the first run compiles, here and once
-                        run = run_on_model(spec, mdp, scorer)
-                        done = _record(job, run, writer, done)
-                        on_progress(Progress(done, total, job.setting.label))
-                        if i == 0:
-                            mark_compiled(job.setting.algo)
-                        elif run.wall_time > SHORT_RUN:
-                            break
-                    rest = [spec for spec in specs if spec.seed not in job.runs]
-                    submitted = [executors.threads.submit(run_on_model, spec, mdp, scorer) for spec in rest]
-                else:
+                if job.problem.mdp is None:
                     submitted = [executors.processes.submit(run_on_env, spec) for spec in specs]
+                else:
+                    scorer = job.problem.scorer(job.setting)
+                    for run in _short_runs(job, specs, scorer):
+                        finish(job, writer, run)
+                    left = [spec for spec in specs if spec.seed not in job.runs]
+                    submitted = [executors.threads.submit(run_on_model, s, job.problem.mdp, scorer) for s in left]
                 futures |= dict.fromkeys(submitted, (job, writer))
-                on_progress(Progress(done, total, job.setting.label))
             pending = set(futures)
             while pending:
                 finished, pending = wait(pending, return_when=FIRST_COMPLETED)
                 for future in finished:
-                    job, writer = futures.pop(future)
-                    done = _record(job, future.result(), writer, done)
-                    on_progress(Progress(done, total, job.setting.label))
-        except KeyboardInterrupt:
+                    finish(*futures.pop(future), future.result())
+        except BaseException as error:
             executors.cancel()
             for future, (job, writer) in futures.items():
                 if future.done() and not future.cancelled() and future.exception() is None:
-                    done = _record(job, future.result(), writer, done)
-            if not all(job.runs for job in jobs):
-                raise  # nothing to compare yet; what is recorded stays
+                    finish(job, writer, future.result())
+            if not isinstance(error, KeyboardInterrupt) or not all(job.runs for job in jobs):
+                raise  # what is recorded stays; there is nothing to compare yet, or no reason to
             yield f"interrupted: {done} of {total} runs finished; the same command goes on from here"
+
+
+def _short_runs(job: _Job, specs: list[RunSpec], scorer: Scorer) -> Iterator[Run]:
+    """Run here, in this thread: the first seed, which compiles, and then for as long as runs are short.
+
+    A planner uses no random numbers: its first run stands for all of them.
+    """
+    assert job.problem.mdp is not None
+    first: Run | None = None
+    for spec in specs:
+        if first is not None and job.setting.agent.kind == "planning":
+            shutil.copyfile(specs[0].checkpoint, spec.checkpoint)
+            yield replace(first, seed=spec.seed, wall_time=0.0)
+            continue
+        done = run_on_model(spec, job.problem.mdp, scorer)
+        yield done
+        if first is None:
+            first = done
+            mark_compiled(job.setting.algo)
+        elif done.wall_time > SHORT_RUN:
+            return
 
 
 class _Executors:
@@ -298,15 +373,13 @@ class _Executors:
             executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _record(job: _Job, run: Run, writer: RunWriter, done: int) -> int:
-    if not np.isfinite(run.score).all():
-        raise RecordError(f"{job.setting.label} on {job.problem.env_id}, seed {run.seed}: a score is not finite")
+def _record(job: _Job, writer: RunWriter, run: Run) -> None:
+    """Append ``run`` to its record; scores of a run that diverged are NaN, and stay so (``null`` on disk)."""
     row = {
         name: getattr(run, name) for name in ("seed", "steps", "episodes", "score", "returns", "lengths", "wall_time")
     }
     writer.append(METRICS, row)
     job.runs[run.seed] = run
-    return done + 1
 
 
 # -- reading back ------------------------------------------------------------------------------------------------------
@@ -327,7 +400,9 @@ def _read_run(folder: Path, row: dict[str, Any]) -> Run:
             raise ValueError("steps, episodes and score differ in length")
         if run.returns.shape != run.lengths.shape:
             raise ValueError("returns and lengths differ in length")
-    except (KeyError, TypeError, ValueError) as error:
+        if run.seed < 0:
+            raise ValueError(f"seed {run.seed}")
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise RecordError(f"{folder / METRICS} holds a row that is not a run: {error}") from None
     return run
 

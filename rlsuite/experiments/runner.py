@@ -8,6 +8,7 @@ error of their state values over the states that can be reached.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -115,8 +116,10 @@ class ExactReturn:
     def __call__(self, agent: Any) -> float:
         from rlsuite.agents.tabular.evaluation import finite_horizon_value
 
+        if has_diverged(agent):
+            return np.nan
         policy = agent.target_policy()
-        key = policy.tobytes()
+        key = hashlib.blake2b(policy, digest_size=16).digest()
         if key not in self._known:
             self._known[key] = finite_horizon_value(self.mdp, policy, self.horizon)
         return self._known[key]
@@ -132,18 +135,36 @@ class ValuePredictionError:
         self.exact = discounted_values(mdp, random_policy(mdp), gamma)
 
     def __call__(self, agent: Any) -> float:
-        error = (agent.state_values[self.mdp.observation] - self.exact)[self.mdp.reachable]
-        return float(np.sqrt(np.mean(error**2)))
+        if has_diverged(agent):
+            return np.nan
+        with np.errstate(over="ignore"):  # values on their way to infinity: the error is infinite, too
+            error = (agent.state_values[self.mdp.observation] - self.exact)[self.mdp.reachable]
+            score = float(np.sqrt(np.mean(error**2)))
+        return score if np.isfinite(score) else np.nan
+
+
+def has_diverged(agent: Any) -> bool:
+    """Whether a learned value is no longer a finite number."""
+    values = getattr(agent, "action_values", None)
+    values = getattr(agent, "state_values", None) if values is None else values
+    return values is not None and not np.isfinite(values).all()
+
+
+def acts_deterministically(agent: Any) -> bool:
+    """Whether the learned policy has one action everywhere; if it draws its actions, its mode is another policy."""
+    return bool((agent.target_policy().max(axis=1) == 1.0).all())
 
 
 def return_estimate(env: Any, seed: int, n_episodes: int) -> Scorer:
-    """Scorer: mean return of the learned policy over episodes in ``env``, the same episodes' seed at every checkpoint."""
+    """Scorer: mean return of the learned policy over episodes in ``env``, seeded alike at every checkpoint."""
     from rlsuite.agents.evaluation import evaluate_policy
 
     def score(agent: Any) -> float:
-        # what was learned may be a policy that draws its actions: then its mode is another policy
-        one_hot = bool((agent.target_policy().max(axis=1) == 1.0).all())
-        mean, _ = evaluate_policy(agent, env, n_eval_episodes=n_episodes, deterministic=one_hot, seed=seed)
+        if has_diverged(agent):
+            return np.nan
+        mean, _ = evaluate_policy(
+            agent, env, n_eval_episodes=n_episodes, deterministic=acts_deterministically(agent), seed=seed
+        )
         return float(mean)
 
     return score

@@ -18,6 +18,7 @@ from rlsuite.envs.registration import make_env
 from rlsuite.errors import RecordError
 from rlsuite.experiments.provenance import provenance
 from rlsuite.experiments.records import CONFIG, EVALUATIONS, METRICS, RunWriter, run_folder
+from rlsuite.experiments.runner import acts_deterministically
 from rlsuite.seeding import run_seeds
 
 EPISODE_WINDOW = 100  # stable-baselines3's rollout/ep_rew_mean is over the last 100 episodes
@@ -143,6 +144,7 @@ class _Recorder(BaseCallback):
             agent,
             self.eval_env,
             n_eval_episodes=self.plan.eval_episodes,
+            deterministic=acts_deterministically(agent),
             seed=run_seeds(self.plan.seed).evaluation,
             return_episode_rewards=True,
         )

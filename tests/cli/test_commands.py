@@ -242,3 +242,30 @@ def test_the_example_environment_of_the_docs(tmp_path):
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert list((tmp_path / "runs/compare/my_env-Frog-v0/figures").glob("*values*.png"))
+
+
+def test_evaluate_uses_the_environments_own_start_and_the_policy_that_was_learned(tmp_path):
+    explored = rlsuite_command(
+        "train", "--algo", "mc-exploring-starts", "--env", "rlsuite/DynaMaze-v0", "-n", "3000", "--name", "es",
+        "--eval-episodes", "1", cwd=tmp_path,
+    )  # fmt: skip
+    assert explored.returncode == 0, explored.stderr
+    run = tmp_path / "runs" / "rlsuite-DynaMaze-v0" / "mc-exploring-starts" / "es-s0"
+    found = json.loads(rlsuite_command("evaluate", run, "--episodes", "1", "--json", cwd=tmp_path).stdout)
+    assert found["optimal_return"] == pytest.approx(1)  # one goal, reached from the real start
+
+    drawn = rlsuite_command(
+        "train", "--algo", "tabular-reinforce", "--env", "rlsuite/ShortCorridor-v0", "-n", "20000", "--name", "pg",
+        "--set", "gamma=1", cwd=tmp_path,
+    )  # fmt: skip
+    assert drawn.returncode == 0, drawn.stderr
+    run = tmp_path / "runs" / "rlsuite-ShortCorridor-v0" / "tabular-reinforce" / "pg-s0"
+    found = json.loads(rlsuite_command("evaluate", run, "--episodes", "400", "--json", cwd=tmp_path).stdout)
+    assert found["policy"] == "stochastic"
+    # 400 episodes of standard deviation about 10: four standard errors
+    assert found["mean_reward"] == pytest.approx(found["exact_return"], abs=4 * found["std_reward"] / 20)
+    assert "optimal_return" not in found  # an agent that sees one observation cannot reach it
+    mode = json.loads(
+        rlsuite_command("evaluate", run, "--episodes", "1", "--deterministic", "--json", cwd=tmp_path).stdout
+    )
+    assert "exact_return" not in mode  # that would be of another policy
