@@ -17,7 +17,7 @@ from rlsuite.agents.tabular import storage
 from rlsuite.agents.tabular.interaction import Clock, EpisodeLog, interact_for, interact_gymnasium
 from rlsuite.envs.finite.mdp import FiniteMDP
 from rlsuite.envs.finite.spaces import DiscreteIndex
-from rlsuite.errors import ModelUnavailableError
+from rlsuite.errors import InvalidEnvironmentError, InvalidMDPError, ModelUnavailableError
 from rlsuite.seeding import generator, run_seeds
 
 _FOREVER = np.iinfo(np.int64).max
@@ -33,6 +33,9 @@ class TabularAgent(Agent):
         compiled: ``True`` runs on the dynamics (an error where there are none), ``False`` steps the environment,
             ``None`` (default) takes the dynamics where the environment has them. Both give the same tables.
         time_limit: episode cap on the compiled path; by default the environment's own limit, else none.
+
+    Raises:
+        InvalidMDPError: the dynamics do not fit the environment's spaces.
 
     Attributes:
         memory: the tables.
@@ -61,8 +64,12 @@ class TabularAgent(Agent):
                     raise
         if mdp is None and self.env is None:
             raise ModelUnavailableError(f"{self.name} needs an environment or an mdp")
+        if compiled is False and self.env is None:
+            raise InvalidEnvironmentError(f"{self.name} with compiled=False steps an environment; give it one")
         self.mdp = mdp if compiled is not False else None
         self.observations, self.actions = self._indices(mdp)
+        if mdp is not None:
+            self._require_fit(mdp)
         self.time_limit = time_limit or (mdp.max_episode_steps if mdp else None) or _FOREVER
         self.memory = self.make_memory(self.observations.n, self.actions.n)
         self.clock = Clock.zero()
@@ -83,6 +90,18 @@ class TabularAgent(Agent):
             )
         assert mdp is not None
         return DiscreteIndex(gym.spaces.Discrete(mdp.n_observations)), DiscreteIndex(gym.spaces.Discrete(mdp.n_actions))
+
+    def _require_fit(self, mdp: FiniteMDP) -> None:
+        """Compiled kernels index the tables without checks: what the dynamics name must lie within the spaces."""
+        if self.actions.n != mdp.n_actions:
+            raise InvalidMDPError(
+                f"{mdp.name}: the dynamics have {mdp.n_actions} actions, but the action space is {self.actions.space}"
+            )
+        if mdp.n_observations > self.observations.n:
+            raise InvalidMDPError(
+                f"{mdp.name}: the dynamics have {mdp.n_observations} observations, but the observation space is "
+                f"{self.observations.space}"
+            )
 
     # -- what a subclass says ---------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import gymnasium as gym
@@ -22,17 +23,26 @@ class DiscreteIndex:
     """
 
     def __init__(self, space: gym.Space[Any], role: str = "observation") -> None:
-        self.space = space
+        self.space, self._role = space, role
         self._sizes, self._starts = _sizes_and_starts(space, role)
         self.n = int(np.prod(self._sizes, dtype=np.int64))
 
     def index(self, value: Any) -> int:
-        """Index of ``value`` (an element of the space)."""
-        if isinstance(self.space, spaces.Discrete):
-            return int(value) - self._starts[0]
-        rank = 0
-        for part, start, size in zip(_flat(value), self._starts, self._sizes, strict=True):
+        """Index of ``value`` (an element of the space).
+
+        Raises:
+            InvalidEnvironmentError: ``value`` is no element of the space; its index would be another's, or none.
+        """
+        try:
+            parts = [operator.index(value)] if isinstance(self.space, spaces.Discrete) else _flat(value)
+        except (TypeError, ValueError, OverflowError):
+            parts = []
+        rank, inside = 0, len(parts) == len(self._sizes)
+        for part, start, size in zip(parts, self._starts, self._sizes, strict=False):
+            inside = inside and 0 <= part - start < size
             rank = rank * size + (part - start)
+        if not inside:
+            raise InvalidEnvironmentError(f"{self._role} {value!r} is not in {self.space}")
         return rank
 
     def value(self, index: int) -> Any:
