@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rlsuite.envs.finite.mdp import DEFAULT_HORIZON
 from rlsuite.errors import HyperparameterError, InvalidEnvironmentError
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class EvalCallback(BaseCallback):
         verbose: int = 0,
         *,
         seed: int | None = None,
-        max_episode_steps: int = 1000,
+        max_episode_steps: int = DEFAULT_HORIZON,
     ) -> None:
         super().__init__()
         if isinstance(eval_env, str):

@@ -25,11 +25,10 @@ from rlsuite.agents.tabular.episodic import one_hot
 from rlsuite.agents.tabular.evaluation import state_policy
 from rlsuite.agents.tabular.planning_kernels import make_backup
 from rlsuite.agents.tabular.prediction import checked_policy
-from rlsuite.envs.finite.mdp import FiniteMDP
+from rlsuite.envs.finite.mdp import DEFAULT_HORIZON, FiniteMDP
 from rlsuite.errors import ModelUnavailableError
 
 _FOREVER = np.iinfo(np.int64).max
-DEFAULT_HORIZON = 1000
 
 
 class PlanningMemory(NamedTuple):
@@ -163,7 +162,9 @@ class PolicyEvaluationHyperparameters(IterativeHyperparameters):
 @dataclass(frozen=True)
 class BackwardInductionHyperparameters:
     gamma: float = hyperparameter(1.0, "discount factor", low=0.0, high=1.0)
-    horizon: int | None = hyperparameter(None, "steps to plan for; none: the time limit, else 1000", low=1)
+    horizon: int | None = hyperparameter(
+        None, f"steps to plan for; none: the time limit, else {DEFAULT_HORIZON}", low=1
+    )
 
 
 class ValueIteration(PlanningAgent):

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     import scipy.sparse
 
 PROBABILITY_TOLERANCE = 1e-8
+# Steps after which an episode is cut where the environment sets no limit: a policy that never terminates must end
+# somewhere, and most of the suite's own environments are registered with this limit.
+DEFAULT_HORIZON = 1000
 
 
 class MDPArrays(NamedTuple):
