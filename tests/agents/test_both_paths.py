@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
@@ -67,6 +68,18 @@ def test_learning_in_parts_adds_up(name, compiled):
     for steps in (1, 2, 397, 500):
         parts.learn(steps)
     assert_same(whole, parts)
+
+
+@pytest.mark.parametrize("name", ["sarsa", "sarsa-lambda", "n-step-sarsa", "tree-backup", "q-learning", "dyna-q"])
+@pytest.mark.parametrize("compiled", [True, False])
+def test_exploration_counts_the_actions_taken(name, compiled):
+    """An action that a target needs where an episode is truncated is never taken, and does not count."""
+    env = gym.make("CliffWalking-v1", max_episode_steps=10)
+    agent = agent_class(name)(env, seed=3, compiled=compiled, exploration="ucb").learn(200)
+    assert (agent.episode_lengths == 10).all()
+    exploration = agent.memory.exploration
+    assert exploration.step[0] == 200
+    np.testing.assert_array_equal(exploration.tried.sum(axis=1), agent.visits)
 
 
 @pytest.mark.parametrize("name", learners())

@@ -20,6 +20,7 @@ from rlsuite.agents.tabular.exploration import (
     greedy_action,
     make_exploration,
     step_size,
+    upper_bound,
 )
 
 Q = np.array([[1.0, 3.0, 3.0, -2.0], [0.5, 0.0, 0.25, 0.75]])
@@ -86,6 +87,15 @@ def test_ucb_takes_the_highest_bound(tried, expected):
     assert [action_probability(Q, 0, a, e) for a in range(4)] == expected
     assert expected_value(Q, 0, e) == pytest.approx(float(np.dot(expected, Q[0])))
     assert_distributed(frequencies(e, 0), expected)
+
+
+def test_upper_confidence_bounds_worked_by_hand():
+    """N(s) = 1 + 2 + 4 + 1 = 8 and sqrt(ln 8) = 1.442027: 1 + 2 * 1.442027, 3 + sqrt(2) * 1.442027, 3 + 1.442027, ..."""
+    e = exploration(exploration="ucb", ucb_c=2.0)
+    e.tried[0] = [1, 2, 4, 1]
+    bounds = [upper_bound(Q, 0, a, e) for a in range(4)]
+    np.testing.assert_allclose(bounds, [3.884054, 5.039334, 4.442027, 0.884054], atol=1e-6)
+    assert upper_bound(Q, 1, 0, e) == math.inf  # never tried there
 
 
 def test_ucb_counts_what_it_chose():

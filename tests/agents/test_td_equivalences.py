@@ -97,7 +97,8 @@ def interim_lambda_return(v, states, rewards, t, horizon, end_value):
 def online_lambda_return_algorithm(v0, states, rewards, end_value, alphas):
     """The algorithm of sec. 12.4: at every horizon all updates are made again from the start of the episode.
 
-    The n-step return inside the update at time t looks up the weights of time t + n - 1, those of earlier horizons.
+    For values of pairs, ``states`` are pairs. The n-step return inside the update at time t looks up the weights of time
+    t + n - 1, those of earlier horizons.
     """
     weights = [v0]  # weights[h] after processing horizon h
     for horizon in range(1, len(states) + 1):
@@ -132,6 +133,38 @@ def test_true_online_td_lambda_is_the_online_lambda_return_algorithm(seed, alpha
     expected = online_lambda_return_algorithm(v0, states, rewards, end_value, alphas)
     # traces below 1e-10 are dropped; forty steps of them move a value by less than 1e-8
     np.testing.assert_allclose(agent.state_values, expected, atol=1e-8)
+
+
+@pytest.mark.parametrize("truncated", [False, True])
+@pytest.mark.parametrize("alpha_power", [0.0, 0.5])
+@pytest.mark.parametrize("seed", range(3))
+def test_true_online_sarsa_lambda_is_the_online_lambda_return_algorithm(seed, alpha_power, truncated):
+    states, rewards = (steps[:40] for steps in episode(seed))
+    agent = agent_class("sarsa-lambda")(
+        mdp=random_walk(7),
+        gamma=GAMMA,
+        lambda_=LAMBDA,
+        alpha=ALPHA,
+        alpha_power=alpha_power,
+        trace="dutch",
+        epsilon=0.5,
+    )
+    q0 = np.linspace(-1.0, 1.0, 14)
+    agent.memory.q[...] = q0.reshape(7, 2)
+    rng = np.random.default_rng(seed)
+    actions = [begin(agent.memory, states[0], rng)]
+    for t, (s, r) in enumerate(zip(states, rewards, strict=True)):
+        last = t == len(states) - 1
+        s_next = 5 if last else states[t + 1]  # the action drawn there ends the target of a truncated episode
+        ends = (last and not truncated, last and truncated)
+        actions.append(observe(agent.memory, s, actions[t], r, s_next, *ends, rng))
+    assert len(set(actions[:-1])) == 2
+    pairs = [2 * s + a for s, a in zip([*states, 5], actions, strict=True)]
+    alphas = [ALPHA / pairs[: t + 1].count(pairs[t]) ** alpha_power for t in range(len(states))]
+    end_value = (lambda w: w[pairs[-1]]) if truncated else (lambda w: 0.0)
+    expected = online_lambda_return_algorithm(q0, pairs[:-1], rewards, end_value, alphas)
+    # as above: traces below 1e-10 are dropped
+    np.testing.assert_allclose(agent.action_values.ravel(), expected, atol=1e-8)
 
 
 def test_td_lambda_approaches_the_offline_lambda_return_as_alpha_shrinks():

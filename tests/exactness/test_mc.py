@@ -134,6 +134,21 @@ def test_off_policy_control_learns_from_the_greedy_tail_only() -> None:
     np.testing.assert_array_equal(agent.action_values, [[0, 7], [3, 0], [1, 2]])
 
 
+def test_off_policy_control_weighs_by_the_epsilon_that_each_action_was_chosen_with() -> None:
+    """Worked by hand: epsilon falls 1, 3/4, 1/2, so the greedy action 0 had b = 1/2, 5/8, 3/4; gamma = 1/2, C = 1 before.
+
+    Backwards: G = 8, W = 1, C = 2, Q = 1 + 1/2 (8 - 1) = 9/2; then G = 8, W = 4/3, C = 7/3, Q = 1 + 4/7 (8 - 1) = 5; then
+    G = 6, W = 4/3 * 8/5 = 32/15, C = 47/15, Q = 1 + 32/47 (6 - 1) = 207/47. Three actions were chosen.
+    """
+    options = {"gamma": 0.5, "epsilon": 1.0, "epsilon_decay": "linear", "epsilon_final": 0.0, "epsilon_decay_steps": 4}
+    agent = OffPolicyMonteCarloControl(None, mdp=blank(3, 2), **options)
+    agent.memory.q[:, 0], agent.memory.total[:, 0] = 1.0, 1.0
+    feed(agent.memory, [[(0, 0, 2.0), (1, 0, 4.0), (2, 0, 8.0)]])
+    np.testing.assert_allclose(agent.action_values, [[207 / 47, 0], [5, 0], [9 / 2, 0]], rtol=1e-14)
+    np.testing.assert_allclose(agent.memory.total, [[47 / 15, 0], [7 / 3, 0], [2, 0]], rtol=1e-14)
+    assert agent.memory.exploration.step[0] == 3
+
+
 # -- expectations ------------------------------------------------------------------------------------------------------
 
 

@@ -53,9 +53,11 @@ class Exploration(NamedTuple):
     epsilon_decay_steps: int
     temperature: float
     ucb_c: float
-    step: NDArray[np.int64]  # (1,) actions chosen so far
+    step: NDArray[np.int64]  # (1,) actions chosen so far, to be taken
     episode: NDArray[np.int64]  # (1,) episodes begun so far
-    tried: NDArray[np.int64]  # (n_observations, n_actions) times that each action was chosen; (0, 0) unless UCB
+    tried: NDArray[
+        np.int64
+    ]  # (n_observations, n_actions) times that each action was chosen to be taken; (0, 0) unless UCB
 
 
 def make_exploration(h: ExplorationHyperparameters, n_observations: int, n_actions: int) -> Exploration:
@@ -169,6 +171,14 @@ def choose_action(q, s, e, rng):
         e.tried[s, chosen] += 1
     e.step[0] += 1
     return chosen
+
+
+@kernel
+def withdraw_action(e, s, a):
+    """Uncount ``a``, drawn in ``s`` for a target: the episode was truncated there, and it is not taken."""
+    e.step[0] -= 1
+    if e.rule == UCB:
+        e.tried[s, a] -= 1
 
 
 @kernel

@@ -23,6 +23,7 @@ from rlsuite.agents.tabular.exploration import (
     make_exploration,
     max_value,
     step_size,
+    withdraw_action,
 )
 from rlsuite.agents.tabular.interaction import begins, observes
 from rlsuite.agents.tabular.kernels import kernel
@@ -101,6 +102,8 @@ def observe_n_step_sarsa(m, s, a, r, s_next, terminated, truncated, rng):
     a_next = 0
     if not terminated:
         a_next = choose_action(m.q, s_next, m.exploration, rng)
+        if truncated:
+            withdraw_action(m.exploration, s_next, a_next)
     while window_is_full(m.window) or ((terminated or truncated) and m.window.size[0] > 0):
         update_oldest(m, n_step_return(m.window, 0.0 if terminated else m.q[s_next, a_next], m.gamma))
     return a_next

@@ -29,6 +29,7 @@ from rlsuite.agents.tabular.exploration import (
     make_exploration,
     max_value,
     step_size,
+    withdraw_action,
 )
 from rlsuite.agents.tabular.interaction import begins, observes
 from rlsuite.agents.tabular.kernels import kernel
@@ -113,6 +114,8 @@ def observe_sarsa(m, s, a, r, s_next, terminated, truncated, rng):
     if not terminated:
         a_next = choose_action(m.q, s_next, m.exploration, rng)
         target += m.gamma * m.q[s_next, a_next]
+        if truncated:
+            withdraw_action(m.exploration, s_next, a_next)
     m.q[s, a] += step_size(m.alpha, m.alpha_power, m.updates, s, a) * (target - m.q[s, a])
     return a_next
 

@@ -21,6 +21,7 @@ from rlsuite.agents.tabular.exploration import (
     make_exploration,
     max_value,
     step_size,
+    withdraw_action,
 )
 from rlsuite.agents.tabular.interaction import begins, observes
 from rlsuite.agents.tabular.kernels import kernel
@@ -94,6 +95,8 @@ def observe_sarsa_lambda(m, s, a, r, s_next, terminated, truncated, rng):
     if not terminated:
         a_next = choose_action(m.q, s_next, m.exploration, rng)
         q_next = m.q[s_next, a_next]
+        if truncated:
+            withdraw_action(m.exploration, s_next, a_next)
     delta = r + m.gamma * q_next - m.q[s, a]
     alpha = step_size(m.alpha, m.alpha_power, m.updates, s, a)
     drift = m.q[s, a] - m.q_old[0] if m.traces.kind == DUTCH else 0.0
