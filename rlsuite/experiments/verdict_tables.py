@@ -33,7 +33,8 @@ CENTRES: tuple[tuple[str, Statistic], ...] = (
 )
 NO_INTERVAL = Interval(np.nan, np.nan, np.nan)
 INTERVALS = "Brackets: 95 % bootstrap intervals over runs, rounded outwards."
-NOT_IN_TERMINAL = ("mean", "median", "optimum", "score")  # a line has 80 characters
+SINGLE_RUNS = "90 % of runs"
+NOT_IN_TERMINAL = ("mean", "median", SINGLE_RUNS, "optimum", "score")  # a line has 80 characters
 SHOWN_ACROSS = ("algorithm", "runs", "IQM", "optimality gap")
 WORDS = {
     "better": "{first} better",
@@ -54,12 +55,23 @@ def interval(values: Floats, statistic: Statistic, exact: bool, seed: np.random.
     return statistics.stratified_bootstrap((values,), statistic, rng=np.random.default_rng(seed))
 
 
+def single_runs(values: Floats, exact: bool) -> Interval:
+    """The median run, and the ends between which 90 % of all runs fall; no ends for too few runs."""
+    if values.size == 0 or np.isnan(values).any():
+        return NO_INTERVAL
+    median = float(np.median(values))
+    if exact:
+        return Interval(median, median, median)
+    low, high = statistics.tolerance_interval(values)
+    return Interval(median, low, high) if low > -np.inf else Interval(median, np.nan, np.nan)
+
+
 def final_table(task: Task, streams: Streams) -> Table:
     """Final performance: what was learned, judged without exploration."""
     what = "return of the learned policy" if task.metric == "return" else "error of the learned values"
     reference = task.reference if task.metric == "return" else None
-    columns: list[str] = ["algorithm", "runs", *(name for name, _ in CENTRES)]
-    formats: list[Format] = ["text", "integer", *["interval" for _ in CENTRES]]  # type: ignore[list-item]
+    columns: list[str] = ["algorithm", "runs", *(name for name, _ in CENTRES), SINGLE_RUNS]
+    formats: list[Format] = ["text", "integer", *["interval" for _ in CENTRES], "interval"]  # type: ignore[list-item]
     if reference is not None:
         columns += ["optimum", "regret", "at optimum"]
         formats += ["number", "interval", "percent"]
@@ -70,7 +82,7 @@ def final_table(task: Task, streams: Streams) -> Table:
             interval(values, statistic, is_exact(task, entry), streams("final", task.env_id, entry.label, name))
             for name, statistic in CENTRES
         ]
-        row: list[Any] = [entry.label, len(entry.runs), *centres]
+        row: list[Any] = [entry.label, len(entry.runs), *centres, single_runs(values, is_exact(task, entry))]
         if reference is not None:
             mean = centres[0]
             regret = Interval(*(reference.optimum - end for end in _turned(mean)))
@@ -89,7 +101,11 @@ def final_table(task: Task, streams: Streams) -> Table:
         )
         if task.mdp is not None and not task.mdp.fully_observed:
             caption += " The agent sees less than the state, so no agent may be able to reach the optimum."
-    return _table(task, "final", "Final performance", f"{caption} {INTERVALS}", columns, formats, rows)
+    caption += (
+        f" {INTERVALS} {SINGLE_RUNS}: the median run and, in its brackets, a tolerance interval, within which 90 % of all "
+        "runs with these settings fall, with 95 % confidence; it takes 46 runs."
+    )
+    return _table(task, "final", "Final performance", caption, columns, formats, rows)
 
 
 def online_table(task: Task, streams: Streams) -> Table | None:

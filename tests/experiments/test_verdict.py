@@ -134,6 +134,20 @@ def test_measures_by_hand():
     assert rows(judge(make_comparison(task)), "Test-v0-regret")["a"]["regret per episode"].estimate == 2.5
 
 
+def test_where_single_runs_fall_takes_46_of_them():
+    scores = np.arange(46) / 100
+    task = make_task(make_entry("enough", scores), make_entry("few", scores[:45]), make_planner("exact", 0.5, n=1))
+    verdict = judge(make_comparison(task))
+    found = {label: row["90 % of runs"] for label, row in rows(verdict, "Test-v0-final").items()}
+    assert found["enough"] == (0.225, 0.0, 0.45)  # of 46 runs the lowest and the highest
+    assert found["few"].estimate == pytest.approx(0.22)
+    assert np.isnan(found["few"][1:]).all()
+    assert found["exact"] == (0.5, 0.5, 0.5)
+    table = verdict.table("Test-v0-final")
+    assert "tolerance interval" in table.caption
+    assert "90 % of runs" not in table.brief  # a line of the terminal has 80 characters
+
+
 def test_sample_efficiency_of_runs_that_never_arrive():
     task = make_task(make_entry("fast", [1.0] * 6, middle=0.96), make_entry("never", [0.97] * 2 + [0.5] * 4))
     table = judge(make_comparison(task)).table("Test-v0-efficiency")
