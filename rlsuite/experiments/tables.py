@@ -157,7 +157,7 @@ def format_interval(interval: Interval, form: Format = "interval") -> str:
         decimals = _decimals(estimate if math.isfinite(estimate) else low)
         shown = [_number(end, decimals) for end in interval]
     else:
-        decimals = min(12, max(0, math.ceil(-math.log10(width / 4))))
+        decimals = min(12, max(0, math.ceil(-math.log10(max(width / 4, 1e-12)))))
         middle = _number(estimate, decimals, short=False)
         shown = [middle, _outwards(low, decimals, math.floor), _outwards(high, decimals, math.ceil)]
     return f"{shown[0]} [{shown[1]}, {shown[2]}]"

@@ -9,7 +9,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -31,6 +31,7 @@ TABLE = Table(
 
 
 @given(finite, st.floats(0, 1e5), st.floats(0, 1e5))
+@example(0.0, 0.0, 5e-324)  # a quarter of it is zero
 def test_interval_ends_are_rounded_outwards(estimate, below, above):
     interval = Interval(estimate, estimate - below, estimate + above)
     shown = [float(number) for number in re.findall(r"-?\d+\.?\d*", format_interval(interval))]
