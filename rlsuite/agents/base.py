@@ -10,6 +10,8 @@ import gymnasium as gym
 
 from rlsuite.agents.callbacks import BaseCallback
 from rlsuite.agents.hyperparameters import build
+from rlsuite.envs.registration import make_env
+from rlsuite.seeding import checked_seed
 
 Kind = Literal["planning", "prediction", "control"]
 
@@ -31,6 +33,7 @@ class Agent(ABC):
 
     Raises:
         HyperparameterError, UnknownNameError: a hyperparameter is out of range or unknown.
+        UnknownNameError, InvalidEnvironmentError: no such environment, or it cannot be made.
     """
 
     name: ClassVar[str]
@@ -41,8 +44,8 @@ class Agent(ABC):
 
     def __init__(self, env: gym.Env[Any, Any] | str | None, *, seed: int | None = None, **hyperparameters: Any) -> None:
         self.hyperparameters = build(self.Hyperparameters, hyperparameters, self.name)
-        self.env: gym.Env[Any, Any] | None = gym.make(env) if isinstance(env, str) else env
-        self.seed = seed
+        self.env: gym.Env[Any, Any] | None = make_env(env) if isinstance(env, str) else env
+        self.seed = checked_seed(seed)
 
     @abstractmethod
     def learn(

@@ -9,6 +9,7 @@ import gymnasium as gym
 import numpy as np
 
 from rlsuite.agents.base import Agent
+from rlsuite.envs.registration import make_env
 from rlsuite.errors import HyperparameterError
 
 
@@ -94,7 +95,7 @@ def evaluate_policy(
     """
     if n_eval_episodes < 1:
         raise HyperparameterError(f"evaluate_policy.n_eval_episodes must be at least 1, not {n_eval_episodes!r}")
-    environment = gym.make(env) if isinstance(env, str) else env
+    environment = make_env(env) if isinstance(env, str) else env
     seeds = episode_seeds(seed, n_eval_episodes)
     returns, lengths = run_episodes(
         agent, environment, seeds, deterministic=deterministic, max_episode_steps=max_episode_steps

@@ -15,12 +15,14 @@ from rlsuite.agents.base import Agent
 from rlsuite.agents.callbacks import BaseCallback
 from rlsuite.agents.tabular import storage
 from rlsuite.agents.tabular.interaction import Clock, EpisodeLog, interact_for, interact_gymnasium
+from rlsuite.agents.tabular.invariants import Sizes, first_violation, within
 from rlsuite.envs.finite.mdp import FiniteMDP
 from rlsuite.envs.finite.spaces import DiscreteIndex
-from rlsuite.errors import InvalidEnvironmentError, InvalidMDPError, ModelUnavailableError
+from rlsuite.errors import HyperparameterError, InvalidEnvironmentError, InvalidMDPError, ModelUnavailableError
 from rlsuite.seeding import generator, run_seeds
 
 _FOREVER = np.iinfo(np.int64).max
+_MOST_STEPS = 1 << 62  # no run takes as many; adding to it does not overflow
 _LOG_SIZE = 4096
 
 
@@ -70,11 +72,13 @@ class TabularAgent(Agent):
         self.observations, self.actions = self._indices(mdp)
         if mdp is not None:
             self._require_fit(mdp)
-        self.time_limit = time_limit or (mdp.max_episode_steps if mdp else None) or _FOREVER
+        if time_limit is not None and not (isinstance(time_limit, int | np.integer) and 1 <= time_limit <= _FOREVER):
+            raise HyperparameterError(f"{self.name}.time_limit must be an integer of at least 1, not {time_limit!r}")
+        self.time_limit = int(time_limit or (mdp.max_episode_steps if mdp else None) or _FOREVER)
         self.memory = self.make_memory(self.observations.n, self.actions.n)
         self.clock = Clock.zero()
         self.visits = np.zeros(self.observations.n, np.int64)
-        seeds = run_seeds(seed)
+        seeds = run_seeds(self.seed)
         self._env_seed = seeds.env
         self.env_rng = generator(seeds.env)
         self.agent_rng = generator(seeds.agent)
@@ -115,6 +119,20 @@ class TabularAgent(Agent):
 
     def make_room_for(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
         """Called before saved arrays of these shapes are put back; a memory that grows makes room here."""
+
+    def first_violation(self) -> str:
+        """Called after saved arrays were put back: which of them kernels could not use, or nothing.
+
+        Kernels index without checks. A memory of your own declares what must hold of its indices by
+        :func:`~rlsuite.agents.tabular.invariants.invariant`.
+        """
+        n_states = self.observations.n if self.mdp is None else self.mdp.n_states
+        clock = self.clock
+        ends = dict.fromkeys(("steps", "episodes", "length"), _MOST_STEPS)
+        for name, end in (ends | {"state": n_states, "action": self.actions.n}).items():
+            if not within(getattr(clock, name), 0, end):
+                return f"clock.{name}"
+        return first_violation(self.memory, Sizes(self.observations.n, self.actions.n), "memory")
 
     # -- the four verbs -----------------------------------------------------------------------------------------------
 

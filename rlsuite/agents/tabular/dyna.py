@@ -7,6 +7,7 @@ further updates are made. Without planning steps Dyna-Q is Q-learning.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ from rlsuite.agents.tabular.exploration import (
     step_size,
 )
 from rlsuite.agents.tabular.interaction import begins, observes
+from rlsuite.agents.tabular.invariants import Sizes, invariant, within
 from rlsuite.agents.tabular.kernels import kernel
 from rlsuite.agents.tabular.learned_model import Model, make_model, model_row, recall, remember
 from rlsuite.agents.tabular.priority_queue import PriorityQueue, dequeue, enqueue, make_queue
@@ -92,6 +94,24 @@ class PrioritizedSweepingMemory(NamedTuple):
     gamma: float
     alpha: float
     alpha_power: float
+
+
+@invariant(PrioritizedSweepingMemory)
+def predecessors_are_sound(m: PrioritizedSweepingMemory, sizes: Sizes) -> Iterator[tuple[bool, str]]:
+    """Each state's list holds the rows that lead there, each once: otherwise following it might never end."""
+    model, n_pairs = m.model, m.following.size
+    for name in ("predecessor", "following", "preceding"):
+        yield within(getattr(m, name), -1, n_pairs), name
+    state = np.flatnonzero(m.predecessor >= 0)
+    row, before, linked = m.predecessor[state], np.full(state.size, -1), 0
+    while row.size:  # all lists at once: a row knows the one before it, so that no list comes to a row twice
+        yield bool((m.preceding[row] == before).all()), "preceding"
+        sound = (row < model.size[0]) & (model.next_state[row, 0] == state) & ~model.terminated[row, 0]
+        yield bool(sound.all()), "following"
+        linked += row.size
+        more = m.following[row] >= 0
+        state, before, row = state[more], row[more], m.following[row[more]]
+    yield linked == int((~model.terminated[: model.size[0], 0]).sum()), "predecessor"
 
 
 @begins(DynaQMemory, DynaQPlusMemory, PrioritizedSweepingMemory)

@@ -10,11 +10,13 @@ unsigned: kernels then need not ask whether they count from the end, which is a 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rlsuite.agents.tabular.invariants import Sizes, invariant, is_inverse, within
 from rlsuite.agents.tabular.kernels import kernel
 
 
@@ -44,6 +46,21 @@ def make_model(n_observations: int, n_actions: int, outcomes: int) -> Model:
         terminated=np.zeros((n_pairs, outcomes), np.bool_),
         row=np.full((n_observations, n_actions), -1, np.int64),
     )
+
+
+@invariant(Model)
+def model_is_sound(model: Model, sizes: Sizes) -> Iterator[tuple[bool, str]]:
+    """The rows name pairs and next states that there are, and ``row`` is the inverse of the list of pairs."""
+    n_pairs = model.state.size
+    yield within(model.state, 0, sizes.observations), "state"
+    yield within(model.action, 0, sizes.actions), "action"
+    yield within(model.next_state, 0, sizes.observations), "next_state"
+    yield within(model.seen, 0, np.iinfo(np.int64).max), "seen"
+    yield within(model.size, 0, n_pairs + 1), "size"
+    yield within(model.row, -1, n_pairs), "row"
+    n = model.size[0]
+    listed = model.state[:n].astype(np.int64) * sizes.actions + model.action[:n]
+    yield is_inverse(model.row.ravel(), listed), "row"
 
 
 @kernel

@@ -6,11 +6,13 @@ queued twice. Push and pop cost O(log n).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rlsuite.agents.tabular.invariants import Sizes, invariant, is_inverse, within
 from rlsuite.agents.tabular.kernels import kernel
 
 
@@ -26,6 +28,16 @@ class PriorityQueue(NamedTuple):
 def make_queue(n: int) -> PriorityQueue:
     """An empty queue for the items 0 … n-1."""
     return PriorityQueue(np.zeros(n, np.int64), np.zeros(n), np.full(n, -1, np.int64), np.zeros(1, np.int64))
+
+
+@invariant(PriorityQueue)
+def queue_is_sound(queue: PriorityQueue, sizes: Sizes) -> Iterator[tuple[bool, str]]:
+    """The heap names items that there are, and ``place`` is its inverse (its order is a matter of priorities only)."""
+    n = queue.item.size
+    yield within(queue.item, 0, n), "item"
+    yield within(queue.size, 0, n + 1), "size"
+    yield within(queue.place, -1, n), "place"
+    yield is_inverse(queue.place, queue.item[: queue.size[0]]), "place"
 
 
 @kernel

@@ -14,11 +14,13 @@ however large the table is.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rlsuite.agents.tabular.invariants import Sizes, invariant, is_inverse, within
 from rlsuite.agents.tabular.kernels import kernel
 
 ACCUMULATING, REPLACING, DUTCH = 0, 1, 2
@@ -48,6 +50,18 @@ def make_traces(kind: str, n_observations: int, n_actions: int) -> Traces:
         value=np.zeros(n_entries),
         place=np.full((n_observations, n_actions), -1, np.int64),
     )
+
+
+@invariant(Traces)
+def traces_are_sound(t: Traces, sizes: Sizes) -> Iterator[tuple[bool, str]]:
+    """The list names entries of the table, and ``place`` is its inverse."""
+    n_entries, n_columns = t.state.size, t.place.shape[1]
+    yield within(t.state, 0, sizes.observations), "state"
+    yield within(t.action, 0, n_columns), "action"
+    yield within(t.size, 0, n_entries + 1), "size"
+    yield within(t.place, -1, n_entries), "place"
+    n = t.size[0]
+    yield is_inverse(t.place.ravel(), t.state[:n] * n_columns + t.action[:n]), "place"
 
 
 @kernel

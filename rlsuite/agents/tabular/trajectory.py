@@ -10,15 +10,16 @@ episode would have brought is missing from its returns. Give them time limits th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rlsuite.agents.tabular.agent import TabularAgent
+from rlsuite.agents.tabular.invariants import Sizes, invariant, within
 from rlsuite.agents.tabular.kernels import kernel
-from rlsuite.errors import ConvergenceError
+from rlsuite.errors import ConvergenceError, RecordError
 
 FIRST, EVERY = 0, 1
 VISITS = ("first", "every")
@@ -66,6 +67,14 @@ class Trajectory(NamedTuple):
             weight=longer(self.weight),
             first=longer(self.first),
         )
+
+
+@invariant(Trajectory)
+def trajectory_is_sound(trajectory: Trajectory, sizes: Sizes) -> Iterator[tuple[bool, str]]:
+    """The steps name entries that there are."""
+    yield within(trajectory.s, 0, sizes.observations), "s"
+    yield within(trajectory.a, 0, sizes.actions), "a"
+    yield within(trajectory.length, 0, trajectory.s.size + 1), "length"
 
 
 @kernel
@@ -117,4 +126,11 @@ class WholeEpisodes(TabularAgent):
         self.memory = self.memory._replace(trajectory=self.memory.trajectory.enlarged(capacity))
 
     def make_room_for(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        self._enlarge(shapes["memory.trajectory.s"][0])
+        (capacity,) = shapes["memory.trajectory.s"]
+        if not self.capacity <= capacity <= _GREATEST_CAPACITY:
+            raise RecordError(f"memory.trajectory.s has room for {capacity} steps, which no agent saves")
+        self._enlarge(capacity)
+
+    def first_violation(self) -> str:
+        running, kept = int(self.clock.length[0]), int(self.memory.trajectory.length[0])
+        return super().first_violation() or ("memory.trajectory.length" if running not in (0, kept) else "")

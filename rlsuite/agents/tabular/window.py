@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rlsuite.agents.tabular.invariants import Sizes, invariant, within
 from rlsuite.agents.tabular.kernels import kernel
 
 
@@ -25,6 +27,15 @@ def make_window(n: int) -> Window:
     return Window(
         np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n), np.zeros(1, np.int64), np.zeros(1, np.int64)
     )
+
+
+@invariant(Window)
+def window_is_sound(w: Window, sizes: Sizes) -> Iterator[tuple[bool, str]]:
+    """Between steps there is room for one more transition: a full window has its oldest taken out at once."""
+    yield within(w.state, 0, sizes.observations), "state"
+    yield within(w.action, 0, sizes.actions), "action"
+    yield within(w.first, 0, w.state.size), "first"
+    yield within(w.size, 0, w.state.size), "size"
 
 
 @kernel
