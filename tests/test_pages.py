@@ -1,0 +1,56 @@
+"""The programs on the pages run as printed, in the order of the page, and make the figures shown."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+# environments.md has a test of its own; compare.md, statistics.md, gallery.md and speed.md have no Python
+PAGES = ("README", *(f"docs/{name}" for name in ("index", "agents", "extending", "train", "planning")))
+PAGES += tuple(f"docs/{name}" for name in ("monte-carlo", "td", "dyna", "policy-gradient"))
+PROGRAM = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+COMMAND = re.compile(r"^rlsuite (train .*)", re.MULTILINE)
+
+
+def run(arguments: list[str], folder: Path) -> None:
+    done = subprocess.run([sys.executable, *arguments], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES)
+def test_programs_run_and_make_the_figures_of_the_page(page: str, tmp_path: Path) -> None:
+    text = (ROOT / f"{page}.md").read_text()
+    (tmp_path / "docs" / "img").mkdir(parents=True)
+    for arguments in COMMAND.findall(text) if page == "docs/train" else ():  # its program loads what it recorded
+        run(["-m", "rlsuite", *arguments.split()], tmp_path)
+    programs = PROGRAM.findall(text)
+    assert programs
+    for program in programs:
+        run(["-W", "error", "-c", program], tmp_path)
+    shown = set(re.findall(r"\((?:docs/)?img/([\w.-]+)\)", text))
+    made = {path.name for path in (tmp_path / "docs" / "img").iterdir()}
+    assert made == shown or page == "README"  # its pictures come from the command above them
+    assert all((ROOT / "docs" / "img" / name).is_file() for name in shown)
+
+
+@pytest.mark.slow
+def test_every_page_with_programs_is_tested_here() -> None:
+    with_programs = {
+        path for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")) if PROGRAM.search(path.read_text())
+    }
+    assert with_programs - {ROOT / f"{page}.md" for page in PAGES} == {ROOT / "docs" / "environments.md"}
+
+
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
+
+
+@pytest.mark.parametrize("page", ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))])
+def test_links_lead_to_files(page: str) -> None:
+    path = ROOT / page
+    assert [link for link in LINK.findall(path.read_text()) if not (path.parent / link).exists()] == []
