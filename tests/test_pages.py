@@ -39,11 +39,9 @@ def test_programs_run_and_make_the_figures_of_the_page(page: str, tmp_path: Path
     assert all((ROOT / "docs" / "img" / name).is_file() for name in shown)
 
 
-@pytest.mark.slow
 def test_every_page_with_programs_is_tested_here() -> None:
-    with_programs = {
-        path for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")) if PROGRAM.search(path.read_text())
-    }
+    pages = (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))
+    with_programs = {page for page in pages if PROGRAM.search(page.read_text())}
     assert with_programs - {ROOT / f"{page}.md" for page in PAGES} == {ROOT / "docs" / "environments.md"}
 
 
