@@ -13,7 +13,7 @@ import pytest
 from rlsuite.cli.main import main
 from rlsuite.errors import UnknownNameError
 from rlsuite.experiments.reproduce import ENTRIES, chosen, names
-from rlsuite.experiments.reproduce.reproduction import near, reproduce, run_seeds
+from rlsuite.experiments.reproduce.reproduction import near, over_seeds, reproduce
 
 SUFFIXES = ("png", "svg", "json")
 
@@ -43,7 +43,7 @@ def test_the_same_seeds_give_the_same_numbers(tmp_path):
 
 
 def test_seeds_run_in_order():
-    assert run_seeds(lambda seed: seed * seed, 7) == [0, 1, 4, 9, 16, 25, 36]
+    assert over_seeds(lambda seed: seed * seed, 7) == [0, 1, 4, 9, 16, 25, 36]
 
 
 @pytest.mark.parametrize(("measured", "holds"), [(1.0, True), (1.09, True), (1.11, False), (np.nan, False)])

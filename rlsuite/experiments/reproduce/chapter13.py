@@ -16,7 +16,7 @@ from rlsuite.experiments.reproduce.reproduction import (
     make_agent,
     mean_and_error,
     near,
-    run_seeds,
+    over_seeds,
 )
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def corridor(settings: dict[str, dict[str, Any]], seeds: int) -> Data:
             run.memory.theta[0, RIGHT] = np.log(P_START / (1 - P_START))
             return run.learn(total_episodes=EPISODES).episode_returns
 
-        data[name], data[f"{name} error"] = mean_and_error(run_seeds(returns, seeds))
+        data[name], data[f"{name} error"] = mean_and_error(over_seeds(returns, seeds))
     return data
 
 

@@ -21,7 +21,7 @@ from rlsuite.experiments.reproduce.reproduction import (
     make_agent,
     mean_and_error,
     near,
-    run_seeds,
+    over_seeds,
 )
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ def importance_sampling(seeds: int, quick: bool) -> Data:
                 found.append((learner.state_values[state] - exact) ** 2)
             return found
 
-        errors.append(mean_and_error(run_seeds(squared_errors, seeds)))
+        errors.append(mean_and_error(over_seeds(squared_errors, seeds)))
     mse, standard_error = map(np.array, zip(*errors, strict=True))
     return {"episodes": points, "mse": mse, "standard_error": standard_error, "exact": np.array(exact)}
 

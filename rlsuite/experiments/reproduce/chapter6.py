@@ -18,7 +18,7 @@ from rlsuite.experiments.reproduce.reproduction import (
     make_agent,
     mean_and_error,
     near,
-    run_seeds,
+    over_seeds,
 )
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def random_walk(seeds: int, quick: bool) -> Data:
             run = learner(name, alpha, seed)
             return [rms(run), *(rms(run.learn(total_episodes=1)) for _ in range(100))]
 
-        curves.append(mean_and_error(run_seeds(errors, seeds)))
+        curves.append(mean_and_error(over_seeds(errors, seeds)))
     mean, standard_error = map(np.array, zip(*curves, strict=True))
     return {"snapshots": np.array(snapshots), "rms": mean, "standard_error": standard_error}
 
@@ -122,7 +122,7 @@ def windy(seeds: int, quick: bool) -> Data:
         lengths = run.learn(STEPS).episode_lengths
         return np.searchsorted(np.cumsum(lengths), np.arange(0, STEPS + 1, EVERY), side="right")
 
-    runs = run_seeds(finished, seeds)
+    runs = over_seeds(finished, seeds)
     optimum = make_agent("policy-iteration", env, gamma=1.0).learn()
     soft = 0.9 * optimum.target_policy() + 0.1 / mdp.n_actions
     exploring = make_agent("policy-evaluation", env, gamma=1.0, policy=soft, tol=1e-6).learn()
@@ -216,7 +216,7 @@ def cliff(seeds: int, quick: bool) -> Data:
             run.learn(total_episodes=500)
             return run.episode_returns, greedy_path(mdp, run.action_values)
 
-        returns, paths = zip(*run_seeds(learn, seeds), strict=True)
+        returns, paths = zip(*over_seeds(learn, seeds), strict=True)
         data[name], data[f"{name} error"] = mean_and_error(returns)
         data[f"{name} late"] = np.array([each[400:].mean() for each in returns])
         data[f"{name} lengths"] = np.array([len(path) - 1 for path in paths])
@@ -278,7 +278,7 @@ def maximisation_bias(seeds: int, quick: bool) -> Data:
             run = make_agent(name, mdp=mdp, seed=seed, gamma=1.0, alpha=0.1, epsilon=0.1)
             return run.learn(total_episodes=300).episode_lengths == 2
 
-        data[name], data[f"{name} error"] = mean_and_error(run_seeds(went_left, seeds))
+        data[name], data[f"{name} error"] = mean_and_error(over_seeds(went_left, seeds))
     return data
 
 

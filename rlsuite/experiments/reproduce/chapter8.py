@@ -18,7 +18,7 @@ from rlsuite.experiments.reproduce.reproduction import (
     make_agent,
     mean_and_error,
     near,
-    run_seeds,
+    over_seeds,
 )
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def dyna_maze(seeds: int, quick: bool) -> Data:
             run.learn(total_episodes=50)
             return np.asarray(run.episode_lengths)
 
-        data[f"n={n}"], data[f"n={n} error"] = mean_and_error(run_seeds(lengths, seeds))
+        data[f"n={n}"], data[f"n={n} error"] = mean_and_error(over_seeds(lengths, seeds))
     return data
 
 
@@ -96,7 +96,7 @@ def rewards(env: str, steps: int, seeds: int, **options: Any) -> Data:
             run = make_agent(name, env, seed=seed, gamma=0.95, epsilon=0.1, **extra).learn(steps)
             return np.searchsorted(np.cumsum(run.episode_lengths), at, side="right")  # each episode pays 1
 
-        runs = np.array(run_seeds(collected, seeds))
+        runs = np.array(over_seeds(collected, seeds))
         data[name], data[f"{name} error"] = mean_and_error(runs)
     return data
 

@@ -15,7 +15,7 @@ from rlsuite.experiments.reproduce.reproduction import (
     Reproduction,
     make_agent,
     mean_and_error,
-    run_seeds,
+    over_seeds,
 )
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def sweep(name: str, settings: list[dict[str, Any]], seeds: int) -> tuple[Any, A
     def one_run(seed: int) -> list[float]:
         return [walk_error(name, mdp, seed, setting) for setting in settings]
 
-    return mean_and_error(run_seeds(one_run, seeds))
+    return mean_and_error(over_seeds(one_run, seeds))
 
 
 def walk_error(name: str, mdp: FiniteMDP, seed: int, setting: dict[str, Any]) -> float:

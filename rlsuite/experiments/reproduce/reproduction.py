@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlsuite.agents.registry import agent_class
+from rlsuite.experiments.records import plain
 from rlsuite.files import write_atomically
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def make_agent(name: str, env: gym.Env[Any, Any] | str | None = None, **argument
     return agent_class(name)(env, **arguments)
 
 
-def run_seeds(experiment: Callable[[int], T], seeds: int) -> list[T]:
+def over_seeds(experiment: Callable[[int], T], seeds: int) -> list[T]:
     """``[experiment(0), …, experiment(seeds - 1)]`` on threads: compiled kernels do not hold the interpreter's lock."""
     first = experiment(0)  # compiles
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -124,7 +125,7 @@ def reproduce(entry: Entry, folder: Path, *, seeds: int | None = None, quick: bo
         "seeds": n_seeds,
         "quick": quick,
         "checks": [{**vars(check), "holds": check.holds} for check in checks],
-        "data": _plain(data),
+        "data": plain({name: _six_digits(array) for name, array in data.items()}),
         "provenance": provenance(),
     }
     lines = (f"{json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in record.items())
@@ -137,14 +138,9 @@ def number(value: float) -> str:
     return f"{value:.4g}".replace("-", "−")
 
 
-def _plain(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Lists of numbers with six digits; what is not finite becomes null."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, list):
-            return [plain(item) for item in value]
-        if isinstance(value, float):
-            return float(f"{value:.6g}") if math.isfinite(value) else None
-        return value
-
-    return {name: plain(np.asarray(array).tolist()) for name, array in data.items()}
+def _six_digits(array: Any) -> Any:
+    """Numbers, or lists of them, with six significant digits, which is more than a figure shows."""
+    values = np.asarray(array)
+    if values.dtype.kind == "f":
+        values = np.array([float(f"{value:.6g}") for value in values.flat]).reshape(values.shape)
+    return values.tolist()
