@@ -10,7 +10,6 @@ that module first.
 from __future__ import annotations
 
 from functools import cache
-from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -18,6 +17,7 @@ import gymnasium as gym
 
 from rlsuite.agents.base import Agent
 from rlsuite.errors import InvalidEnvironmentError, UnknownNameError
+from rlsuite.imports import import_named
 
 GROUP = "rlsuite.agents"
 _registered: dict[str, type[Agent]] = {}
@@ -50,7 +50,7 @@ def agent_class(name: str) -> type[Agent]:
     """
     module, _, name = name.rpartition(":")
     if module:
-        _import(module)
+        import_named(module, f"algorithm {name!r}")
     wanted = name.replace("_", "-")
     if wanted in _registered:
         return _registered[wanted]
@@ -66,12 +66,3 @@ def agent_class(name: str) -> type[Agent]:
 def agent(name: str, env: gym.Env[Any, Any] | str, **arguments: Any) -> Agent:
     """The agent registered as ``name``, in ``env``: ``agent("q-learning", "CliffWalking-v1", seed=0, alpha=0.5)``."""
     return agent_class(name)(env, **arguments)
-
-
-def _import(module: str) -> None:
-    try:
-        import_module(module)
-    except (ImportError, SyntaxError, NameError, AttributeError, TypeError, ValueError) as error:
-        raise InvalidEnvironmentError(
-            f"cannot import module {module!r}, named before an algorithm: {type(error).__name__}: {error}"
-        ) from error

@@ -12,6 +12,7 @@ from typing import Any
 import gymnasium as gym
 
 from rlsuite.errors import InvalidEnvironmentError, RlsuiteError, UnknownNameError
+from rlsuite.imports import import_named
 
 NAMESPACE = "rlsuite"
 
@@ -72,7 +73,7 @@ def make_env(id: str, *, max_episode_steps: int | None = None, **kwargs: Any) ->
         InvalidEnvironmentError: the environment cannot be imported, does not take these arguments, or fails to start.
     """
     spec = find_spec(id)
-    creator = _creator(spec)
+    creator = env_creator(spec)
     _check_arguments(spec.id, creator, {**spec.kwargs, **kwargs})
     try:
         return gym.make(spec, max_episode_steps=max_episode_steps, **kwargs)
@@ -95,8 +96,10 @@ def find_spec(id: str) -> gym.envs.registration.EnvSpec:
         UnknownNameError: nothing is registered under the id.
         InvalidEnvironmentError: the module cannot be imported.
     """
-    _import_module_of(id)
-    return _find_spec(id.rpartition(":")[2])
+    module, colon, name = id.rpartition(":")
+    if colon:
+        import_named(module, f"environment {name!r}")
+    return _find_spec(name)
 
 
 def nearest_ids(id: str, n: int = 3) -> list[str]:
@@ -117,21 +120,6 @@ def nearest_ids(id: str, n: int = 3) -> list[str]:
     return newest[:n]
 
 
-def _import_module_of(id: str) -> None:
-    """Import ``module`` of ``module:id``, as ``gymnasium.make`` does."""
-    import importlib
-
-    module, colon, _ = id.rpartition(":")
-    if not colon:
-        return
-    try:
-        importlib.import_module(module)
-    except (ImportError, SyntaxError, NameError, AttributeError, TypeError, ValueError) as error:
-        raise InvalidEnvironmentError(
-            f"cannot import module {module!r} for environment {id!r}: {type(error).__name__}: {_one_line(error)}"
-        ) from error
-
-
 def _find_spec(id: str) -> gym.envs.registration.EnvSpec:
     try:
         namespace, name, version = gym.envs.registration.parse_env_id(id)
@@ -145,7 +133,12 @@ def _find_spec(id: str) -> gym.envs.registration.EnvSpec:
     return spec
 
 
-def _creator(spec: gym.envs.registration.EnvSpec) -> Any:
+def env_creator(spec: gym.envs.registration.EnvSpec) -> Any:
+    """The class or function that makes the environment.
+
+    Raises:
+        InvalidEnvironmentError: it cannot be imported, for example because a package is not installed.
+    """
     if not isinstance(spec.entry_point, str):
         return spec.entry_point
     try:

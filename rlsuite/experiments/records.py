@@ -69,9 +69,15 @@ class RunWriter:
             raise RecordError(
                 f"another process is writing {self.folder}; wait for it, or give this run another --out"
             ) from None
-        if not (self.folder / CONFIG).exists():
-            write_atomically(self.folder / CONFIG, dump_yaml(config))
         self._files: dict[str, int] = {}
+        try:
+            if not (self.folder / CONFIG).exists():
+                write_atomically(self.folder / CONFIG, dump_yaml(config))
+        except OSError as error:
+            raise RecordError(f"cannot write {self.folder / CONFIG}: {error.strerror}") from None
+        finally:
+            if not (self.folder / CONFIG).exists():  # whatever went wrong: the record is another's to write
+                self.close()
 
     def append(self, name: str, row: dict[str, Any]) -> None:
         """Append ``row`` to the JSON-lines file ``name`` in one write.
@@ -129,7 +135,9 @@ def read_config(folder: str | Path) -> dict[str, Any]:
         config = yaml.safe_load(path.read_text())
     except FileNotFoundError:
         raise RecordError(f"{folder} is not a run: it has no {CONFIG}") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except RecursionError:
+        raise RecordError(f"cannot read {path}: it is nested too deeply") from None
+    except (OSError, ValueError, TypeError, OverflowError, yaml.YAMLError) as error:  # a date may have a 31st of June
         raise RecordError(f"cannot read {path}: {error}") from None
     if not isinstance(config, dict):
         raise RecordError(f"{path} must hold a mapping")
@@ -153,7 +161,7 @@ def read_rows(path: str | Path) -> Iterator[dict[str, Any]]:
                 return
             try:
                 row = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 row = None
             if not isinstance(row, dict):
                 raise RecordError(f"{path}, line {number}: not a JSON object")

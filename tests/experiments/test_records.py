@@ -101,7 +101,19 @@ def test_full_disk_is_an_error_and_keeps_what_was_written(tmp_path):
     assert [row["seed"] for row in read_rows(folder / METRICS)] == [0]
 
 
-@pytest.mark.parametrize("text", ["", "- a\n- b\n", "a: [1,", "a: !!python/object/apply:os.system ['true']\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "- a\n- b\n",
+        "a: [1,",
+        "a: !!python/object/apply:os.system ['true']\n",
+        "a: 2026-06-31\n",
+        "a: " + "[" * 5000 + "]" * 5000,
+        "{}: 1",
+        "a: \x00",
+    ],
+)
 def test_malformed_config_is_a_typed_error(tmp_path, text):
     (tmp_path / CONFIG).write_text(text)
     with pytest.raises(RecordError):
@@ -126,3 +138,25 @@ def test_folder_names_are_safe(tmp_path):
 
 def test_plain_refuses_nothing_json_can_hold():
     assert json.dumps(plain({"a": np.array([1.5]), "b": [np.bool_(True)]})) == '{"a": [1.5], "b": [true]}'
+
+
+def test_a_line_nested_too_deeply_is_an_error(tmp_path):
+    path = tmp_path / METRICS
+    path.write_text('{"a": ' + "[" * 100_000 + "]" * 100_000 + "}\n")
+    with pytest.raises(RecordError, match="line 1"):
+        list(read_rows(path))
+
+
+@pytest.mark.parametrize(
+    ("failure", "error"),
+    [(OSError(28, "No space left on device"), RecordError), (KeyboardInterrupt(), KeyboardInterrupt)],
+)
+def test_a_config_that_cannot_be_written_releases_the_record(tmp_path, monkeypatch, failure, error):
+    def fail(*_arguments, **_more):
+        raise failure
+
+    with monkeypatch.context() as patch:
+        patch.setattr("rlsuite.experiments.records.write_atomically", fail)
+        with pytest.raises(error):
+            RunWriter(tmp_path, {})
+    RunWriter(tmp_path, {}).close()
