@@ -58,15 +58,14 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the comparison, print the verdict, write the report."""
-    from rich.console import Console
-
+    from rlsuite.cli.console import OutputConsole
     from rlsuite.experiments import compare
     from rlsuite.experiments.report import write_report
     from rlsuite.experiments.tables import console_table
     from rlsuite.experiments.verdict import judge
 
     plan = make_plan(arguments)
-    console = Console()
+    console = OutputConsole()
     comparison = _run_with_progress(compare, plan, console)
     verdict = judge(comparison)
     with console.status("writing the report"):

@@ -61,13 +61,14 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(result))
         return 0
-    from rich.console import Console
     from rich.table import Table
+
+    from rlsuite.cli.console import OutputConsole
 
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, value in result.items():
         table.add_row(name, value if isinstance(value, str) else f"{value:,.6g}")
-    Console().print(table)
+    OutputConsole().print(table)
     return 0
 
 

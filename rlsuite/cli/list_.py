@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -20,9 +21,9 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the list."""
-    from rich.console import Console
+    from rlsuite.cli.console import OutputConsole
 
-    console = Console(soft_wrap=False)
+    console = OutputConsole()
     if arguments.what == "algos":
         _algo(console, arguments.name) if arguments.name else _algos(console)
     else:
@@ -31,43 +32,33 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _algos(console: Any) -> None:
-    from rich.table import Table
-
     from rlsuite.agents.registry import agent_class, agent_names
 
-    table = Table("name", "kind", "what it is", box=None, pad_edge=False)
     agents = [(name, agent_class(name)) for name in agent_names()]
     order = {"planning": 0, "prediction": 1, "control": 2}
-    for name, cls in sorted(agents, key=lambda item: (order.get(item[1].kind, 3), item[0])):
-        table.add_row(name, cls.kind, _summary(cls))
-    console.print(table)
+    agents.sort(key=lambda item: (order.get(item[1].kind, 3), item[0]))
+    _print_table(console, ("name", "kind", "what it is"), [(name, cls.kind, _summary(cls)) for name, cls in agents])
     console.print("\nrlsuite list algos NAME prints its hyperparameters.", highlight=False)
 
 
 def _algo(console: Any, name: str) -> None:
-    from rich.table import Table
-
     from rlsuite.agents.hyperparameters import fields
     from rlsuite.agents.registry import agent_class
 
     cls = agent_class(name)
     console.print(f"[bold]{cls.name}[/] ({cls.kind}): {_summary(cls)}\n", highlight=False)
-    table = Table("hyperparameter", "type", "range", "default", "meaning", box=None, pad_edge=False)
-    for field in fields(cls.Hyperparameters).values():
-        default = "none" if field.default is None else str(field.default)
-        table.add_row(field.name, field.type_name, field.limits.describe(), default, field.help)
-    console.print(table)
+    rows = [
+        (f.name, f.type_name, f.limits.describe(), "none" if f.default is None else str(f.default), f.help)
+        for f in fields(cls.Hyperparameters).values()
+    ]
+    _print_table(console, ("hyperparameter", "type", "range", "default", "meaning"), rows)
 
 
 def _envs(console: Any, everything: bool) -> None:
-    from rich.table import Table
-
     from rlsuite.envs.catalogue import environments, summary
 
-    table = Table("id", "time limit", "what it is", box=None, pad_edge=False)
-    for spec in environments(everything):
-        table.add_row(spec.id, str(spec.max_episode_steps or "none"), summary(spec))
-    console.print(table)
+    rows = [(spec.id, str(spec.max_episode_steps or "none"), summary(spec)) for spec in environments(everything)]
+    _print_table(console, ("id", "time limit", "what it is"), rows)
     if not everything:
         console.print("\nThese have finite spaces; --all lists every registered environment.", highlight=False)
 
@@ -84,6 +75,19 @@ def _env(console: Any, env_id: str) -> None:
         f"\nobservations: {env.observation_space}\nactions: {env.action_space}", highlight=False, markup=False
     )
     env.close()
+
+
+def _print_table(console: Any, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """A plain table whose first column, which is what people type, is never cut however narrow the terminal."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column(columns[0], no_wrap=True, min_width=max(len(row[0]) for row in rows))
+    for name in columns[1:]:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
 
 
 def _summary(cls: type) -> str:

@@ -48,12 +48,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except RlsuiteError as error:
         if arguments.debug:
             raise
-        print(f"rlsuite {arguments.command}: error: {error}", file=sys.stderr)
+        print(f"rlsuite {arguments.command}: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         if arguments.debug:
             raise
-        print(f"\nrlsuite {arguments.command}: interrupted", file=sys.stderr)
+        print(f"\nrlsuite {arguments.command}: interrupted{f'; {stop}' if stop.args else ''}", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `rlsuite list | head`: the reader has gone, which is no error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -34,12 +34,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.list or not entries:
         _print_list()
         return 0
-    from rich.console import Console
-
+    from rlsuite.cli.console import OutputConsole
     from rlsuite.experiments.reproduce.page import write_page
     from rlsuite.experiments.reproduce.reproduction import reproduce
 
-    console = Console()
+    console = OutputConsole()
     made = []
     for entry in entries:
         with console.status(f"{entry.name}: {entry.title}"):
@@ -58,14 +57,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _print_list() -> None:
-    from rich.console import Console
     from rich.table import Table
 
+    from rlsuite.cli.console import OutputConsole
     from rlsuite.experiments.reproduce import ENTRIES
 
     table = Table("name", "what it shows", "in the book", box=None, pad_edge=False)
     for entry in ENTRIES:
         table.add_row(entry.name, entry.title, entry.source)
-    console = Console()
+    console = OutputConsole()
     console.print(table)
     console.print("\nrlsuite reproduce NAME makes one, rlsuite reproduce all makes all.", highlight=False)

@@ -36,14 +36,14 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, showing progress; say where the run is."""
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+    from rlsuite.cli.console import OutputConsole
     from rlsuite.experiments.env_arguments import parse_env_kwargs
     from rlsuite.experiments.settings import values_for
     from rlsuite.experiments.training import Report, TrainingPlan, train
 
-    console = Console()
+    console = OutputConsole()
     plan = TrainingPlan(
         env_id=arguments.env,
         algo=arguments.algo,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gymnasium as gym
-from gymnasium.envs.registration import EnvSpec, load_env_creator
+from gymnasium.envs.registration import EnvSpec
+
+from rlsuite.envs.registration import env_creator
+from rlsuite.errors import InvalidEnvironmentError
 
 FINITE_PACKAGES = ("gymnasium.envs.toy_text.", "rlsuite.envs.finite.")
 
@@ -15,10 +18,10 @@ def environments(everything: bool = False) -> list[EnvSpec]:
 
 
 def summary(spec: EnvSpec) -> str:
-    """The first sentence of the environment's description, or its entry point where it cannot be imported."""
+    """The first sentence of the environment's description, or why it cannot be imported."""
     try:
-        creator = load_env_creator(spec.entry_point) if isinstance(spec.entry_point, str) else spec.entry_point
-    except (ImportError, AttributeError):
-        return str(spec.entry_point)
+        creator = env_creator(spec)
+    except InvalidEnvironmentError as error:
+        return f"({error})"
     paragraph = (creator.__doc__ or "").strip().split("\n\n")[0]
     return " ".join(paragraph.split()).split(". ")[0].rstrip(".")

@@ -8,8 +8,6 @@ budget, the horizon, or the environment or algorithm itself starts another recor
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -19,17 +17,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 import rlsuite
 from rlsuite.agents.tabular.kernels import compiled_before, mark_compiled
 from rlsuite.envs.finite.mdp import FiniteMDP
 from rlsuite.envs.finite.spaces import DiscreteIndex
 from rlsuite.envs.registration import make_env
-from rlsuite.errors import HyperparameterError, ModelUnavailableError, RecordError
+from rlsuite.errors import HyperparameterError, ModelUnavailableError
+from rlsuite.experiments.fingerprints import mdp_digest, source_digest
 from rlsuite.experiments.provenance import provenance
-from rlsuite.experiments.records import METRICS, RunWriter, read_rows, run_folder
-from rlsuite.experiments.results import Comparison, Entry, Reference, Run, Tables, Task
+from rlsuite.experiments.records import CONFIG, METRICS, RunWriter, dump_yaml, read_config, read_rows, run_folder
+from rlsuite.experiments.results import Comparison, Entry, Reference, Run, Task
 from rlsuite.experiments.runner import (
     DEFAULT_HORIZON,
     Budget,
@@ -37,10 +34,13 @@ from rlsuite.experiments.runner import (
     RunSpec,
     Scorer,
     ValuePredictionError,
+    changes,
     run_on_env,
     run_on_model,
 )
 from rlsuite.experiments.settings import Setting
+from rlsuite.experiments.shared_records import checkpoint_path, read_run, read_tables
+from rlsuite.files import write_atomically
 
 # Seconds. Shorter runs hold the GIL most of the time (making agents, scoring, writing), and threads that hand it to and
 # fro after each short kernel are slower than one thread; measured at 4 ms a run: 1.6 times slower with two.
@@ -98,7 +98,7 @@ class _Job:
             budget=plan.budget,
             horizon=self.problem.horizon,
             eval_episodes=plan.eval_episodes,
-            checkpoint=str(self.folder / "checkpoints" / f"s{seed}.safetensors"),
+            checkpoint=str(checkpoint_path(self.folder, seed)),
         )
 
 
@@ -117,6 +117,7 @@ class _Problem:
     mdp: FiniteMDP | None
     reference: Reference | None
     fingerprint: str
+    changes: bool
 
     def scorer(self, setting: Setting) -> Scorer:
         assert self.mdp is not None
@@ -136,7 +137,7 @@ def run(plan: Plan, on_progress: Callable[[Progress], None] = lambda _: None) ->
     metric = _metric(plan.settings)
     problems = [_read_problem(plan, env_id, metric) for env_id in plan.env_ids]
     jobs = [_open_job(plan, problem, setting) for problem in problems for setting in plan.settings]
-    notes = [*_gamma_note(plan.settings), *_execute(plan, jobs, on_progress)]
+    notes = [*_gamma_note(plan.settings), *_change_notes(problems), *_execute(plan, jobs, on_progress)]
     tasks = tuple(
         Task(
             env_id=problem.env_id,
@@ -186,6 +187,15 @@ def _gamma_note(settings: Iterable[Setting]) -> list[str]:
     return [f"discount factors differ ({', '.join(f'{g:g}' for g in gammas)}); V* is shown at {gammas[0]:g}"]
 
 
+def _change_notes(problems: Iterable[_Problem]) -> list[str]:
+    return [
+        f"{problem.env_id} changes while it is learned: a learned policy is scored, exactly, on what the environment is "
+        "at that moment; how soon an algorithm adapts shows in its steps per episode while learning"
+        for problem in problems
+        if problem.changes
+    ]
+
+
 def _read_problem(plan: Plan, env_id: str, metric: Literal["return", "rms-error"]) -> _Problem:
     from rlsuite.experiments.reference import solve_reference
 
@@ -205,19 +215,24 @@ def _read_problem(plan: Plan, env_id: str, metric: Literal["return", "rms-error"
             if needing:
                 raise ModelUnavailableError(f"{needing[0]} cannot run on {env_id}: {error}") from None
             mdp = None
-        fingerprint = _mdp_digest(mdp) if mdp is not None else _source_digest(type(env.unwrapped))
+        changing = changes(env)
+        fingerprint = mdp_digest(mdp) if mdp is not None else source_digest(type(env.unwrapped))
     finally:
         env.close()
     gamma = _gammas(plan.settings)[0]
     reference = solve_reference(mdp, gamma, horizon) if mdp is not None else None
-    return _Problem(env_id, kwargs, horizon, gamma, metric, mdp, reference, fingerprint)
+    return _Problem(env_id, kwargs, horizon, gamma, metric, mdp, reference, fingerprint, changing)
 
 
 def _open_job(plan: Plan, problem: _Problem, setting: Setting) -> _Job:
     given = ",".join(f"{name}={value}" for name, value in sorted(setting.values.items()))[:80] or "default"
     folder = run_folder(plan.out / "runs", problem.env_id, setting.algo, f"{given}-{_digest(plan, problem, setting)}")
-    runs = {run.seed: run for run in (_read_run(folder, row) for row in read_rows(folder / METRICS))}
+    runs = {run.seed: run for run in (read_run(folder, row) for row in read_rows(folder / METRICS))}
     job = _Job(setting, problem, folder, runs)
+    if (folder / CONFIG).exists():
+        read_config(folder)  # a damaged one is told now, not when somebody wants to load the run
+    elif runs:
+        write_atomically(folder / CONFIG, dump_yaml(_config(job, plan)))
     # a run whose checkpoint is gone (a machine that died: see RunSpec's checkpoint) is run again
     job.runs = {seed: run for seed, run in runs.items() if Path(job.spec(plan, seed).checkpoint).exists()}
     return job
@@ -228,7 +243,7 @@ def _digest(plan: Plan, problem: _Problem, setting: Setting) -> str:
     return setting.digest(
         version=rlsuite.__version__,
         algo=setting.source,
-        algo_source=_source_digest(setting.agent),
+        algo_source=source_digest(setting.agent),
         env=problem.env_id,
         env_kwargs=problem.env_kwargs,
         env_fingerprint=problem.fingerprint,
@@ -236,29 +251,6 @@ def _digest(plan: Plan, problem: _Problem, setting: Setting) -> str:
         horizon=problem.horizon,
         eval_episodes=plan.eval_episodes if problem.mdp is None else None,
     )
-
-
-def _mdp_digest(mdp: FiniteMDP) -> str:
-    digest = hashlib.sha256(f"{mdp.n_states} {mdp.n_actions}".encode())
-    for array in (
-        mdp.offset,
-        mdp.probability,
-        mdp.next_state,
-        mdp.reward,
-        mdp.terminated,
-        mdp.initial,
-        mdp.observation,
-    ):
-        digest.update(array.tobytes())
-    return digest.hexdigest()
-
-
-def _source_digest(cls: type) -> str:
-    """Hash of the file that defines ``cls``, so that an edited agent or environment is not taken for the old one."""
-    try:
-        return hashlib.sha256(Path(inspect.getfile(cls)).read_bytes()).hexdigest()
-    except (TypeError, OSError):
-        return ""  # defined in a notebook or a shell: no file to watch
 
 
 def _config(job: _Job, plan: Plan) -> dict[str, Any]:
@@ -320,9 +312,12 @@ def _execute(plan: Plan, jobs: list[_Job], on_progress: Callable[[Progress], Non
             for future, (job, writer) in futures.items():
                 if future.done() and not future.cancelled() and future.exception() is None:
                     finish(job, writer, future.result())
-            if not isinstance(error, KeyboardInterrupt) or not all(job.runs for job in jobs):
-                raise  # what is recorded stays; there is nothing to compare yet, or no reason to
-            yield f"interrupted: {done} of {total} runs finished; the same command goes on from here"
+            if not isinstance(error, KeyboardInterrupt):
+                raise
+            told = f"{done} of {total} runs finished; the same command goes on from here"
+            if not all(job.runs for job in jobs):  # nothing to compare yet
+                raise KeyboardInterrupt(told) from None
+            yield f"interrupted: {told}"
 
 
 def _short_runs(job: _Job, specs: list[RunSpec], scorer: Scorer) -> Iterator[Run]:
@@ -382,31 +377,6 @@ def _record(job: _Job, writer: RunWriter, run: Run) -> None:
     job.runs[run.seed] = run
 
 
-# -- reading back ------------------------------------------------------------------------------------------------------
-
-
-def _read_run(folder: Path, row: dict[str, Any]) -> Run:
-    try:
-        run = Run(
-            seed=int(row["seed"]),
-            steps=np.array(row["steps"], np.int64),
-            episodes=np.array(row["episodes"], np.int64),
-            score=np.array(row["score"], np.float64),
-            returns=np.array(row["returns"], np.float64),
-            lengths=np.array(row["lengths"], np.int64),
-            wall_time=float(row["wall_time"]),
-        )
-        if not (run.steps.shape == run.episodes.shape == run.score.shape and run.score.ndim == 1 and run.score.size):
-            raise ValueError("steps, episodes and score differ in length")
-        if run.returns.shape != run.lengths.shape:
-            raise ValueError("returns and lengths differ in length")
-        if run.seed < 0:
-            raise ValueError(f"seed {run.seed}")
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise RecordError(f"{folder / METRICS} holds a row that is not a run: {error}") from None
-    return run
-
-
 def _entry(job: _Job, n_seeds: int) -> Entry:
     runs = tuple(job.runs[seed] for seed in sorted(job.runs) if seed < n_seeds)
     return Entry(
@@ -415,21 +385,5 @@ def _entry(job: _Job, n_seeds: int) -> Entry:
         kind=job.setting.agent.kind,
         hyperparameters=job.setting.hyperparameters,
         runs=runs,
-        tables=_tables(job, runs) if job.problem.mdp is not None and runs else None,
+        tables=read_tables(job.folder, job.setting.agent, job.problem.mdp, runs) if job.problem.mdp and runs else None,
     )
-
-
-def _tables(job: _Job, runs: tuple[Run, ...]) -> Tables | None:
-    """What the run with the median final score learned, and the visits of all runs."""
-    from safetensors.numpy import load_file
-
-    final = np.array([run.score[-1] for run in runs])
-    median = runs[int(np.argsort(final, kind="stable")[(len(runs) - 1) // 2])]
-    path = job.folder / "checkpoints" / f"s{median.seed}.safetensors"
-    agent: Any = job.setting.agent.load(path, mdp=job.problem.mdp)  # type: ignore[call-arg]
-    visits = np.zeros(job.problem.mdp.n_observations if job.problem.mdp else 0)
-    for run in runs:
-        stored = load_file(job.folder / "checkpoints" / f"s{run.seed}.safetensors")
-        visits += stored["visits"] / len(runs)
-    values = agent.state_values if hasattr(agent, "state_values") else agent.action_values.max(axis=1)
-    return Tables(median.seed, np.asarray(values), agent.target_policy(), visits)

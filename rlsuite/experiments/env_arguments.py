@@ -9,9 +9,9 @@ import typing
 from collections.abc import Sequence
 from typing import Any
 
-from gymnasium.envs.registration import EnvSpec, load_env_creator
+from gymnasium.envs.registration import EnvSpec
 
-from rlsuite.envs.registration import find_spec
+from rlsuite.envs.registration import env_creator, find_spec
 from rlsuite.errors import InvalidEnvironmentError, UnknownNameError
 
 _MAKE_ARGUMENTS: dict[str, Any] = {"max_episode_steps": int}
@@ -52,7 +52,7 @@ def _accepted(spec: EnvSpec) -> dict[str, Any]:
     """Name → annotation of what the constructor takes (``**`` where it takes anything), without the render mode."""
     if spec.entry_point is None:
         return dict(_MAKE_ARGUMENTS)
-    creator = load_env_creator(spec.entry_point) if isinstance(spec.entry_point, str) else spec.entry_point
+    creator = env_creator(spec)
     try:
         hints = typing.get_type_hints(vars(creator).get("__init__", creator) if isinstance(creator, type) else creator)
     except (NameError, TypeError):

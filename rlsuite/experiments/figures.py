@@ -182,7 +182,7 @@ def to_svg(figure: Figure, salt: str) -> str:
     return re.sub(r'(?<= d=")[^"]*', lambda d: re.sub(r"(\.\d\d)\d+", r"\1", d[0]), text)
 
 
-def to_png(figure: Figure, dpi: int = 150) -> bytes:
+def to_png(figure: Figure, dpi: int = 120) -> bytes:
     """The drawing as PNG on white."""
     buffer = io.BytesIO()
     with style():

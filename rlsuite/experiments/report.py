@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import html
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     import gymnasium as gym
 
 MOST_FILMS = 6  # per environment
+FILES = ".report-files.json"  # what the page consists of, so that the next page here can replace it whole
 
 
 def write_report(
@@ -103,10 +105,28 @@ def write_page(
         "light": theme_css()[0],
         "dark": theme_css()[1],
     }
+    names = [f"figures/{name}{suffix}" for name in drawings for suffix in (".svg", ".png")]
+    names += [f"figures/{film.path.name}" for top in sections for part in top.walk() for film in part.films]
+    names += [f"tables/{table.name}.csv" for table in _all(sections, "tables")]
+    _forget_earlier(out, names)
     write_atomically(out / "report.md", _markdown_page(context, out))
     page = out / "index.html"
     write_atomically(page, _template().render(**context))
     return page
+
+
+def _forget_earlier(out: Path, names: list[str]) -> None:
+    """Remove the files of the page that stood here before, except those just written again; nothing else."""
+    listing = out / FILES
+    try:
+        earlier = json.loads(listing.read_text())
+    except (OSError, ValueError):
+        earlier = []
+    for name in set(map(str, earlier)) - set(names) if isinstance(earlier, list) else ():
+        path = out / name
+        if path.parent.parent == out and path.parent.name in ("figures", "tables"):  # never outside, whatever it says
+            path.unlink(missing_ok=True)
+    write_atomically(listing, json.dumps(names))
 
 
 def draw(comparison: Comparison, name: str, path: str | Path, verdict: Verdict | None = None) -> Path:

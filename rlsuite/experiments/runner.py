@@ -70,7 +70,12 @@ def run_on_env(spec: RunSpec) -> Run:
     env, eval_env = make_env(spec.env_id, **kwargs), make_env(spec.env_id, **kwargs)
     try:
         agent = agent_class(spec.algo)(env, seed=spec.seed, compiled=False, **spec.values)
-        return _learn(agent, spec, return_estimate(eval_env, run_seeds(spec.seed).evaluation, spec.eval_episodes))
+        scorer: Scorer
+        if changes(env):
+            scorer = CurrentReturn(env, spec.horizon)
+        else:
+            scorer = return_estimate(eval_env, run_seeds(spec.seed).evaluation, spec.eval_episodes)
+        return _learn(agent, spec, scorer)
     finally:
         env.close()
         eval_env.close()
@@ -123,6 +128,21 @@ class ExactReturn:
         if key not in self._known:
             self._known[key] = finite_horizon_value(self.mdp, policy, self.horizon)
         return self._known[key]
+
+
+class CurrentReturn:
+    """Scorer for an environment whose dynamics change: :class:`ExactReturn` on the dynamics of the moment."""
+
+    def __init__(self, env: Any, horizon: int) -> None:
+        self.env, self.horizon = env.unwrapped, horizon
+
+    def __call__(self, agent: Any) -> float:
+        return ExactReturn(self.env.current_mdp, self.horizon)(agent)
+
+
+def changes(env: Any) -> bool:
+    """Whether the environment is one of those whose dynamics change while they are learned."""
+    return isinstance(getattr(env.unwrapped, "current_mdp", None), FiniteMDP)
 
 
 class ValuePredictionError:

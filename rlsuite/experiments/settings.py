@@ -117,7 +117,7 @@ def _targets(
     if target is not None:
         algo = target.replace("_", "-")
         if algo not in classes:
-            raise UnknownNameError("algorithm", target, classes, hint=f"in --set {assignment}; it is not in --algo")
+            raise HyperparameterError(f"--set {assignment}: {target} is not compared; --algo has {', '.join(classes)}")
         owned = fields(classes[algo].Hyperparameters)
         if name not in owned:
             raise UnknownNameError(f"hyperparameter of {algo}", name, owned, hint=f"it has {', '.join(owned)}")

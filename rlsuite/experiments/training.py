@@ -17,7 +17,7 @@ from rlsuite.agents.registry import agent_class
 from rlsuite.envs.registration import make_env
 from rlsuite.errors import RecordError
 from rlsuite.experiments.provenance import provenance
-from rlsuite.experiments.records import CONFIG, EVALUATIONS, METRICS, RunWriter, run_folder
+from rlsuite.experiments.records import CONFIG, EVALUATIONS, METRICS, RunWriter, run_folder, slug
 from rlsuite.experiments.runner import acts_deterministically
 from rlsuite.seeding import run_seeds
 
@@ -76,6 +76,10 @@ def train(plan: TrainingPlan, on_report: Callable[[Report], None] = lambda _: No
             recorder = _Recorder(plan, eval_env, writer, on_report)
             try:
                 agent.learn(plan.n_timesteps, recorder)
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(
+                    f"{folder} holds what was learned in {agent.num_timesteps} steps (checkpoint last)"
+                ) from None
             finally:
                 agent.save(writer.checkpoint_path("last"))
             recorder.evaluate_once_more()
@@ -93,6 +97,8 @@ def new_run_folder(plan: TrainingPlan) -> Path:
         return run_folder(plan.out, plan.env_id, algo, f"{name}-s{plan.seed}")
 
     if plan.name is not None:
+        if slug(plan.name) != plan.name:
+            raise RecordError(f"{plan.name!r} cannot be the --name of a run; use letters, digits and . _ = , + -")
         if (folder(plan.name) / CONFIG).exists():
             raise RecordError(f"{folder(plan.name)} exists; choose another --name or remove it")
         return folder(plan.name)

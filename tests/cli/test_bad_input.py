@@ -33,6 +33,8 @@ COMPARE = ["compare", "--seeds", "2", "--episodes", "5"]
         (["list", "algos", "sarssa"], "did you mean 'sarsa'"),
         (["list", "envs", "CliffWaking-v1"], "did you mean 'CliffWalking-v1'"),
         (["comprae"], "comprae"),
+        (["train", "--algo", "sarsa", "--env", "CliffWalking-v1", "--name", "../x"], "'../x' cannot be the --name"),
+        ([*COMPARE, "--env", "tabular/CliffWalking-v0", "--algo", "sarsa"], "jax"),
         (["compare", "--env", "CliffWalking-v1", "--algo", "sarsa", "--episodes", "1e30"], "positive whole number"),
         (["train", "--algo", "sarsa", "--env", "CliffWalking-v1", "-n", "10", "--out", "/proc/nope"], "/proc/nope"),
     ],

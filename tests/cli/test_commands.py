@@ -269,3 +269,43 @@ def test_evaluate_uses_the_environments_own_start_and_the_policy_that_was_learne
         rlsuite_command("evaluate", run, "--episodes", "1", "--deterministic", "--json", cwd=tmp_path).stdout
     )
     assert "exact_return" not in mode  # that would be of another policy
+
+
+def test_a_later_page_leaves_no_figures_of_the_earlier_one(tmp_path):
+    def compare(*algos):
+        command = ["compare", "--env", "CliffWalking-v1", "--algo", *algos, "--seeds", "2", "--episodes", "20"]
+        assert rlsuite_command(*command, "--out", "out", cwd=tmp_path).returncode == 0
+        return {path.name for path in (tmp_path / "out" / "figures").iterdir()}
+
+    first = compare("sarsa", "q-learning")
+    (tmp_path / "out" / "figures" / "mine.png").write_bytes(b"a file of the user's own")
+    second = compare("expected-sarsa")
+    assert any("q-learning" in name for name in first)
+    assert not any("q-learning" in name for name in second)
+    assert "mine.png" in second
+
+
+def test_names_in_lists_are_never_cut_and_a_reader_may_leave(tmp_path):
+    environment = {**os.environ, "COLUMNS": "60"}
+    one = rlsuite_command("list", "algos", "q-learning", cwd=tmp_path, env=environment).stdout
+    assert {"epsilon_decay", "epsilon_decay_steps"} <= {line.split(" ")[0] for line in one.splitlines()}
+    envs = rlsuite_command("list", "envs", "--all", cwd=tmp_path, env=environment)
+    assert envs.returncode == 0, envs.stderr
+    assert "rlsuite/SuttonBartoGridWorld5x5-v0" in envs.stdout
+    pipe = f"{sys.executable} -m rlsuite list envs | head -1; exit ${{PIPESTATUS[0]}}"
+    left = subprocess.run(["bash", "-c", pipe], cwd=tmp_path, capture_output=True, text=True)
+    assert (left.returncode, left.stderr) == (0, "")
+
+
+def test_a_full_disk_is_one_line(tmp_path):
+    program = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000)); sys.dont_write_bytecode = True;"
+        "from rlsuite.cli.main import main;"
+        "sys.exit(main(['train', '--algo', 'q-learning', '--env', 'Taxi-v4', '-n', '2000', '--out', 'out']))"
+    )
+    result = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1
+    assert "Traceback" not in result.stderr
+    assert list(tmp_path.rglob("*.safetensors")) == []  # none is better than half of one

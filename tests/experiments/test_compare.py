@@ -152,3 +152,26 @@ def test_a_row_that_is_not_a_run_is_a_typed_error(tmp_path):
         path.write_text(good + bad + "\n")
         with pytest.raises(RecordError, match=r"metrics\.jsonl"):
             run(plan(tmp_path))
+
+
+def test_a_changing_maze_is_scored_on_the_map_of_the_moment(tmp_path):
+    """Whoever has the short way at step 900 has none at 1050: it closed at 1000, and the long one is not yet found."""
+    budget = Budget("timesteps", 1050, 7)
+    settings = ["alpha=1", "gamma=0.95", "planning_steps=50", "epsilon=0"]
+    comparison = run(plan(tmp_path, ["dyna-q"], settings, "rlsuite/BlockingMaze-v0", 10, budget=budget))
+    runs = comparison.tasks[0].entries[0].runs
+    before, after = (np.array([r.score[r.steps == step][0] for r in runs]) for step in (900, 1050))
+    assert before.mean() >= 0.8
+    assert after[before == 1].min() == 0
+    assert any("changes while it is learned" in note for note in comparison.notes)
+
+
+def test_a_damaged_config_is_told_and_a_missing_one_is_written_again(tmp_path):
+    run(plan(tmp_path))
+    path = next(tmp_path.rglob("config.yaml"))
+    path.write_text("env: [")
+    with pytest.raises(RecordError, match=r"config\.yaml"):
+        run(plan(tmp_path))
+    path.unlink()
+    run(plan(tmp_path))
+    assert "CliffWalking-v1" in path.read_text()

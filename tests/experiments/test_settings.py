@@ -53,7 +53,7 @@ def test_underscores_and_hyphens_are_the_same():
     [
         (["sarsa"], "alpa=0.1", "did you mean 'alpha'"),
         (["sarsa"], "sarsa.alpa=0.1", "did you mean 'alpha'"),
-        (["sarsa"], "q-learning.alpha=0.1", "not in --algo"),
+        (["sarsa"], "q-learning.alpha=0.1", "q-learning is not compared"),
         (["sarsa"], "alpha", "NAME=VALUE"),
         (["sarsa"], "alpha=", "NAME=VALUE"),
         (["sarsa"], "alpha=fast", "cannot read 'fast'"),

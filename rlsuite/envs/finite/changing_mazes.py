@@ -43,6 +43,11 @@ class ChangingMazeEnv(FiniteMDPEnv):
             "algorithms that need a model cannot take it, learners step the environment"
         )
 
+    @property
+    def current_mdp(self) -> FiniteMDP:
+        """The dynamics of the map as it is now."""
+        return self._mdp
+
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
         if seed is not None:
             self.total_steps = 0
