@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import gymnasium as gym
+import numpy as np
 
 from rlsuite.agents.callbacks import BaseCallback
 from rlsuite.agents.hyperparameters import build
@@ -29,6 +30,8 @@ class Agent(ABC):
         name: the id under which the agent is registered.
         kind: ``"control"`` learns to act, ``"prediction"`` learns the value of a given policy, ``"planning"``
             computes from the model.
+        evaluation_rng: where ``predict(deterministic=False)`` draws from; an evaluation replaces it for its duration
+            (``None``: the agent draws from elsewhere, and its stochastic evaluations are not repeatable).
         num_timesteps: environment steps learned from so far, over all calls of :meth:`learn`.
 
     Raises:
@@ -41,6 +44,7 @@ class Agent(ABC):
     Hyperparameters: ClassVar[type]
 
     num_timesteps: int
+    evaluation_rng: np.random.Generator | None = None
 
     def __init__(self, env: gym.Env[Any, Any] | str | None, *, seed: int | None = None, **hyperparameters: Any) -> None:
         self.hyperparameters = build(self.Hyperparameters, hyperparameters, self.name)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal, overload
 
 import gymnasium as gym
@@ -11,6 +12,7 @@ import numpy as np
 from rlsuite.agents.base import Agent
 from rlsuite.envs.registration import make_env
 from rlsuite.errors import HyperparameterError
+from rlsuite.seeding import checked_seed
 
 
 def episode_seeds(entropy: int | Sequence[int] | None, n: int) -> list[int]:
@@ -27,21 +29,39 @@ def run_episodes(
     deterministic: bool = True,
     max_episode_steps: int = 1000,
 ) -> tuple[list[float], list[int]]:
-    """Returns and lengths of one episode per seed; an episode without time limit is cut after ``max_episode_steps``."""
+    """Returns and lengths of one episode per seed; an episode without time limit is cut after ``max_episode_steps``.
+
+    Actions that are drawn (not ``deterministic``) are drawn from the seeds too, and not from the agent's own stream.
+    """
     limit = env.spec.max_episode_steps if env.spec and env.spec.max_episode_steps else max_episode_steps
     returns, lengths = [], []
-    for seed in seeds:
-        observation, _ = env.reset(seed=seed)
-        total, length, over = 0.0, 0, False
-        while not over and length < limit:
-            action, _ = agent.predict(observation, deterministic=deterministic)
-            observation, reward, terminated, truncated, _ = env.step(action)
-            total += float(reward)
-            length += 1
-            over = terminated or truncated
-        returns.append(total)
-        lengths.append(length)
+    with _drawing_actions_from(agent, seeds):
+        for seed in seeds:
+            observation, _ = env.reset(seed=seed)
+            total, length, over = 0.0, 0, False
+            while not over and length < limit:
+                action, _ = agent.predict(observation, deterministic=deterministic)
+                observation, reward, terminated, truncated, _ = env.step(action)
+                total += float(reward)
+                length += 1
+                over = terminated or truncated
+            returns.append(total)
+            lengths.append(length)
     return returns, lengths
+
+
+@contextmanager
+def _drawing_actions_from(agent: Agent, seeds: Sequence[int]) -> Iterator[None]:
+    """For the time of an evaluation, ``agent.evaluation_rng`` (where it has one) is a child of the episodes' seeds."""
+    own = getattr(agent, "evaluation_rng", None)
+    if own is None:
+        yield
+        return
+    agent.evaluation_rng = np.random.default_rng(np.random.SeedSequence(seeds).spawn(1)[0])
+    try:
+        yield
+    finally:
+        agent.evaluation_rng = own
 
 
 @overload
@@ -91,8 +111,9 @@ def evaluate_policy(
         max_episode_steps: episode cap where the environment has no time limit (a greedy policy may walk in circles).
 
     Raises:
-        HyperparameterError: ``n_eval_episodes`` is not positive.
+        HyperparameterError: ``n_eval_episodes`` is not positive, or the seed is none.
     """
+    seed = checked_seed(seed)
     if n_eval_episodes < 1:
         raise HyperparameterError(f"evaluate_policy.n_eval_episodes must be at least 1, not {n_eval_episodes!r}")
     environment = make_env(env) if isinstance(env, str) else env

@@ -29,6 +29,7 @@ class Limits:
     high: float | None = None
     low_open: bool = False
     choices: tuple[str, ...] = ()
+    infinite: bool = False
 
     def describe(self) -> str:
         """The range in interval notation, or the choices."""
@@ -49,10 +50,14 @@ def hyperparameter(
     high: float | None = None,
     low_open: bool = False,
     choices: tuple[str, ...] = (),
+    infinite: bool = False,
 ) -> Any:
-    """A dataclass field with a help line and its permitted values (``low_open``: ``low`` itself is excluded)."""
+    """A dataclass field with a help line and its permitted values.
+
+    ``low_open``: ``low`` itself is excluded. ``infinite``: a float may be infinite.
+    """
     return dataclasses.field(
-        default=default, metadata={"help": help, "limits": Limits(low, high, low_open, tuple(choices))}
+        default=default, metadata={"help": help, "limits": Limits(low, high, low_open, tuple(choices), infinite)}
     )
 
 
@@ -120,23 +125,33 @@ def check(field: FieldInfo, value: Any, owner: str) -> Any:
         if field.optional:
             return None
         fail(field.type_name)
-    base = field.base_type
+    base, limits = field.base_type, field.limits
     if base is float:
         if isinstance(value, bool) or not (isinstance(value, int | float) or hasattr(value, "__float__")):
             fail("a number")
-        value = float(value)
+        try:
+            value = float(value) if getattr(value, "ndim", 0) == 0 else fail("a number")
+        except (TypeError, ValueError, OverflowError):
+            fail("a number")
         if math.isnan(value):
             fail("a number, not NaN")
+        if math.isinf(value) and not limits.infinite:
+            fail("a finite number")
     elif base is int:
-        if isinstance(value, bool) or int(value) != value:
+        try:
+            whole = int(value)
+            if isinstance(value, bool | str) or whole != value:
+                fail("an integer")
+        except (TypeError, ValueError, OverflowError):  # a word, an array, infinity
             fail("an integer")
-        value = int(value)
+        value = whole
+        if abs(value) >= 1 << 62:
+            fail("an integer of a size that machine arithmetic holds")
     elif base is bool:
         if not isinstance(value, bool):
             fail("true or false")
     elif base is str and not isinstance(value, str):
         fail("a string")
-    limits = field.limits
     if limits.choices and value not in limits.choices:
         fail("one of " + ", ".join(limits.choices))
     if limits.low is not None and (value < limits.low or (limits.low_open and value == limits.low)):

@@ -46,6 +46,7 @@ class TabularAgent(Agent):
     """
 
     memory: Any
+    evaluation_rng: np.random.Generator
 
     def __init__(
         self,

@@ -37,7 +37,9 @@ class DynaQHyperparameters(TDControlHyperparameters):
     """Fields of Dyna-Q."""
 
     planning_steps: int = hyperparameter(5, "updates from the model after each real step (the book's n)", low=0)
-    outcomes: int = hyperparameter(1, "latest outcomes of a pair that the model keeps; 1 is the book's", low=1)
+    outcomes: int = hyperparameter(
+        1, "latest outcomes of a pair that the model keeps; 1 is the book's", low=1, high=1000
+    )
 
 
 @dataclass(frozen=True)

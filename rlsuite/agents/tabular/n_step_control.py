@@ -47,7 +47,7 @@ TARGETS = ("greedy", "behaviour")
 class NStepSarsaHyperparameters(TDControlHyperparameters):
     """Fields of n-step SARSA."""
 
-    n: int = hyperparameter(4, "steps of reward before the target bootstraps", low=1)
+    n: int = hyperparameter(4, "steps of reward before the target bootstraps", low=1, high=1_000_000)
 
 
 @dataclass(frozen=True)

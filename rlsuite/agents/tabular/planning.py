@@ -163,7 +163,7 @@ class PolicyEvaluationHyperparameters(IterativeHyperparameters):
 class BackwardInductionHyperparameters:
     gamma: float = hyperparameter(1.0, "discount factor", low=0.0, high=1.0)
     horizon: int | None = hyperparameter(
-        None, f"steps to plan for; none: the time limit, else {DEFAULT_HORIZON}", low=1
+        None, f"steps to plan for; none: the time limit, else {DEFAULT_HORIZON}", low=1, high=1_000_000
     )
 
 

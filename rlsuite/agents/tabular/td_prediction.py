@@ -88,7 +88,7 @@ class TD(PredictionAgent):
 
 @dataclass(frozen=True)
 class NStepTDHyperparameters(PredictionHyperparameters):
-    n: int = hyperparameter(4, "steps of reward before the target bootstraps", low=1)
+    n: int = hyperparameter(4, "steps of reward before the target bootstraps", low=1, high=1_000_000)
 
 
 class NStepTDMemory(NamedTuple):
