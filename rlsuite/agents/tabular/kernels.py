@@ -12,6 +12,8 @@ file) lie outside the hash, so they, and loops that contain them, are compiled i
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import hashlib
 import os
 import platform
@@ -52,10 +54,22 @@ def cache_directory() -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         os.utime(folder)
     except OSError:  # a read-only home: compile for this process only
-        return Path(tempfile.mkdtemp(prefix="rlsuite-kernels-"))
-    for old in sorted(root.iterdir(), key=lambda p: p.stat().st_mtime, reverse=True)[_KEPT_GENERATIONS:]:
-        shutil.rmtree(old, ignore_errors=True)
+        temporary = tempfile.mkdtemp(prefix="rlsuite-kernels-")
+        atexit.register(shutil.rmtree, temporary, ignore_errors=True)
+        return Path(temporary)
+    _remove_old_generations(root)
     return folder
+
+
+def _remove_old_generations(root: Path) -> None:
+    """Other processes may be doing the same: what has gone is no error."""
+    ages = []
+    with contextlib.suppress(OSError):
+        for folder in root.iterdir():
+            with contextlib.suppress(OSError):
+                ages.append((folder.stat().st_mtime, folder))
+    for _, old in sorted(ages, reverse=True)[_KEPT_GENERATIONS:]:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def kernel(function: F) -> F:
