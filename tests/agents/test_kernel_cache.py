@@ -27,8 +27,8 @@ def run(program: str, cache: Path, **environment: str) -> str:
 # step_size (exploration.py) is called by the kernels of td_control.py, inside the loop of interaction.py, which is cached
 STEP = """
 import numpy as np, rlsuite
-agent = rlsuite.agent("q-learning", "CliffWalking-v1", seed=0, alpha=0.5).learn(50)
-print(float(np.abs(agent.action_values).max()) > 5.0)
+agent = rlsuite.agent("q-learning", "CliffWalking-v1", seed=0, alpha=1e-3).learn(50)
+print(float(np.abs(agent.action_values).max()) > 1.0)
 """
 
 
