@@ -7,6 +7,7 @@ evaluated in another order) are made equal here, so that ties are ties.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +17,7 @@ from rlsuite.experiments.results import Comparison, Entry, Task
 
 DIGITS = 10  # of the task's scale; policies evaluated in another order agree to about 13
 ONLINE_SHARE = 0.1  # "while learning" is the last tenth of the training episodes
+TIED_SHARE = 0.9  # of each algorithm's runs with one and the same return while learning: the return says nothing
 
 Floats = NDArray[np.float64]
 
@@ -27,6 +29,23 @@ class Threshold:
     score: float
     name: str
     meaning: str
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast episodes end where (almost) all of them earn the same, so that the return says nothing.
+
+    Attributes:
+        earned: what they earn. by_all: whether all runs do, or only almost all.
+        unit: ``"steps"`` per episode over the last tenth of the training episodes, fewer being better; or, where runs
+            were given steps, the number of ``"episodes"`` finished in them, more being better.
+        samples: oriented so that higher is better.
+    """
+
+    earned: float
+    by_all: bool
+    unit: Literal["steps", "episodes"]
+    samples: tuple[Sample, ...]
 
 
 def usable(entry: Entry) -> bool:
@@ -43,9 +62,24 @@ def snapped(task: Task, scores: ArrayLike) -> Floats:
     if task.reference is None or task.metric != "return":
         return values
     optimum = task.reference.optimum
-    size = max(abs(optimum), abs(task.reference.random)) or 1.0
-    decimals = DIGITS - 1 - int(np.floor(np.log10(size)))
-    return np.where(np.abs(values - optimum) <= 10.0**-decimals, optimum, np.round(values, decimals))
+    return np.where(np.abs(values - optimum) <= tolerance(task), optimum, np.round(values, _decimals(task)))
+
+
+def tolerance(task: Task) -> float:
+    """Returns no further apart than this are equal: the last of :data:`DIGITS` digits of the task's scale."""
+    return 10.0 ** -_decimals(task)
+
+
+def _decimals(task: Task) -> int:
+    reference = task.reference
+    size = max(abs(reference.optimum), abs(reference.random)) if reference is not None else 1.0
+    return DIGITS - 1 - int(np.floor(np.log10(size or 1.0)))
+
+
+def sees_the_state(task: Task) -> bool:
+    """Whether observations tell the state. Where they do not, ``task.reference`` is that of an agent that is told, and
+    the agents compared may be unable to attain it."""
+    return task.mdp is None or task.mdp.fully_observed
 
 
 def final_scores(task: Task, entry: Entry) -> Floats:
@@ -56,17 +90,64 @@ def final_scores(task: Task, entry: Entry) -> Floats:
 def online_returns(entry: Entry) -> Floats:
     """``(n_runs,)`` mean return, exploration included, of the last tenth of each run's training episodes; NaN where
     there are none."""
-    tails = [run.returns[run.returns.size - int(np.ceil(ONLINE_SHARE * run.returns.size)) :] for run in entry.runs]
-    return np.array([tail.mean() if tail.size else np.nan for tail in tails])
+    return np.array([_tail_mean(run.returns) for run in entry.runs])
+
+
+def online_lengths(entry: Entry) -> Floats:
+    """``(n_runs,)`` mean length of the same episodes as in :func:`online_returns`."""
+    return np.array([_tail_mean(run.lengths) for run in entry.runs])
+
+
+def _tail_mean(values: NDArray[np.generic]) -> float:
+    tail = np.asarray(values, np.float64)[values.size - int(np.ceil(ONLINE_SHARE * values.size)) :]
+    return float(tail.mean()) if tail.size else np.nan
+
+
+def pace(task: Task) -> Pace | None:
+    """Steps or episodes to compare where the returns while learning are tied, at a gain; else ``None``.
+
+    Tied: of each learner's runs at least :data:`TIED_SHARE` have the same return. At a gain, since the sooner a reward
+    comes the better, while it is no merit to end soon where nothing, or less, is earned.
+    """
+    learners = [entry for entry in task.entries if entry.kind != "planning" and usable(entry)]
+    if task.metric != "return" or len(learners) < 2:
+        return None
+    found = [online_returns(entry) for entry in learners]
+    found = [returns[~np.isnan(returns)] for returns in found]
+    finished = np.concatenate(found)
+    if not finished.size or not (earned := float(np.median(finished))) > tolerance(task):
+        return None
+    shares = [float(np.mean(np.abs(returns - earned) <= tolerance(task))) for returns in found if returns.size]
+    if min(shares) < TIED_SHARE:
+        return None
+    by_steps = task.budget_unit == "timesteps"
+    samples = []
+    for entry in learners:
+        values = finished_episodes(entry) if by_steps else -online_lengths(entry)
+        if not np.isnan(values).any():
+            samples.append(sample(task, entry, values))
+    if len(samples) < 2:
+        return None
+    return Pace(earned, min(shares) == 1, "episodes" if by_steps else "steps", tuple(samples))
+
+
+def finished_episodes(entry: Entry) -> Floats:
+    """``(n_runs,)`` number of training episodes that each run finished."""
+    return np.array([run.returns.size for run in entry.runs], np.float64)
+
+
+def training_steps(entry: Entry) -> Floats:
+    """``(n_runs,)`` environment steps that each run spent in training, those of an unfinished last episode included."""
+    return np.array([run.steps[-1] for run in entry.runs], np.float64)
 
 
 def training_regret(task: Task, entry: Entry) -> Floats:
     r"""``(n_runs,)`` :math:`\sum_{e} (v^* - G_e)` over the training episodes; needs the exact optimum."""
     if task.reference is None:
         raise ValueError(f"regret on {task.env_id} needs the exact optimum, and the environment has no model")
-    return np.array(
-        [np.sum(task.reference.optimum - run.returns) if run.returns.size else np.nan for run in entry.runs]
-    )
+    lost = [task.reference.optimum - run.returns for run in entry.runs]
+    zero = tolerance(task)  # episodes at the optimum add no rounding errors
+    return np.array([np.sum(np.where(np.abs(d) <= zero, 0.0, d)) if d.size else np.nan for d in lost])
 
 
 def score_curves(task: Task, entry: Entry) -> tuple[Floats, Floats, Floats]:
@@ -118,11 +199,11 @@ def normalised_scores(comparison: Comparison) -> dict[str, list[Floats]]:
 def thresholds(task: Task, share: float = 0.95) -> list[Threshold]:
     """Scores to be reached: ``share`` of the way from the random policy to the optimum, and the optimum itself.
 
-    Without a reference (or for errors) the way leads from the mean score before learning to the best algorithm's final
-    mean: a yardstick that the runs themselves set.
+    Without a reference that the agents can attain (or for errors) the way leads from the mean score before learning to
+    the best algorithm's final mean: a yardstick that the runs themselves set.
     """
     percent = f"{share:.0%}".replace("%", " %")
-    if normalisable(task) and task.reference is not None:
+    if normalisable(task) and task.reference is not None and sees_the_state(task):
         low, high = task.reference.random, task.reference.optimum
         way = "of the way from the uniformly random policy to the exact optimum"
         partial = Threshold(low + share * (high - low), f"{percent} of optimum", f"{percent} {way}")

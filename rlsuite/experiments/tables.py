@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Format = Literal["text", "integer", "number", "interval", "amount", "percent", "probability", "p-value"]
 MISSING = "–"
+NOISE = 5e-13  # no result is smaller, but rounding errors are
 SIGNIFICANT = 4  # digits of a number that no interval says how to round
 
 
@@ -132,14 +133,19 @@ def format_value(value: Any, form: Format) -> str:
         return _bounded(value, 0.01, 2, 1, "")
     if form == "p-value":
         return format_p(value)
+    if form == "amount":
+        return _amount(value)
     return _number(value, _decimals(value))
 
 
 def format_interval(interval: Interval, form: Format = "interval") -> str:
-    """``estimate [low, high]``: the ends rounded outwards to a digit that is small against the interval's width."""
+    """``estimate [low, high]``: the ends rounded outwards to a digit that is small against the interval's width; the
+    estimate alone where both ends equal it."""
     estimate, low, high = interval
     if math.isnan(estimate):
         return MISSING
+    if estimate == low == high:
+        return format_value(estimate, "number" if form == "interval" else form)
     if form == "probability":
         if math.isnan(low):
             return f"{format_value(estimate, form)} [?, ?]"
@@ -153,8 +159,12 @@ def format_interval(interval: Interval, form: Format = "interval") -> str:
     finite = [end for end in interval if math.isfinite(end)]
     width = max(finite) - min(finite) if finite else 0.0
     scale = max((abs(end) for end in finite), default=0.0)
+    if scale < NOISE:
+        return _number(0.0, 1)
     if width <= 1e-12 * scale:  # all that is finite agrees
         decimals = _decimals(estimate if math.isfinite(estimate) else low)
+        if len(finite) == 3:
+            return _number(estimate, decimals)
         shown = [_number(end, decimals) for end in interval]
     else:
         decimals = min(12, max(0, math.ceil(-math.log10(max(width / 4, 1e-12)))))
@@ -187,7 +197,7 @@ def _bounded(value: float, unit: float, decimals: int, top: float, suffix: str) 
 
 def _decimals(value: float) -> int:
     """Decimals that show :data:`SIGNIFICANT` digits, at least one."""
-    if value == 0 or not math.isfinite(value):
+    if abs(value) < NOISE or not math.isfinite(value):
         return 1
     return min(12, max(1, SIGNIFICANT - 1 - math.floor(math.log10(abs(value)) + 1e-12)))
 

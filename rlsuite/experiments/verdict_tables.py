@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -12,11 +12,16 @@ from rlsuite.experiments import statistics
 from rlsuite.experiments.measures import (
     Floats,
     final_scores,
+    finished_episodes,
     is_exact,
+    online_lengths,
     online_returns,
     score_curves,
+    sees_the_state,
     thresholds,
+    tolerance,
     training_regret,
+    training_steps,
     usable,
 )
 from rlsuite.experiments.pairwise import Pair
@@ -34,7 +39,8 @@ CENTRES: tuple[tuple[str, Statistic], ...] = (
 NO_INTERVAL = Interval(np.nan, np.nan, np.nan)
 INTERVALS = "Brackets: 95 % bootstrap intervals over runs, rounded outwards."
 SINGLE_RUNS = "90 % of runs"
-NOT_IN_TERMINAL = ("mean", "median", SINGLE_RUNS, "optimum", "score")  # a line has 80 characters
+STEPS_PER_EPISODE = "steps per episode"
+NOT_IN_TERMINAL = ("mean", "median", SINGLE_RUNS, "optimum", "seeing the state", "score")  # a line has 80 characters
 SHOWN_ACROSS = ("algorithm", "runs", "IQM", "optimality gap")
 WORDS = {
     "better": "{first} better",
@@ -49,9 +55,8 @@ def interval(values: Floats, statistic: Statistic, exact: bool, seed: np.random.
     """A statistic of one entry's runs with its interval; none for too few runs, a point for an exact result."""
     if values.size == 0 or np.isnan(values).any():
         return NO_INTERVAL
-    if exact:
-        point = float(statistic((values,)))
-        return Interval(point, point, point)
+    if exact or (values.size > 1 and (values == values[0]).all()):  # not by the statistic, whose sums round
+        return Interval(*[float(values[0])] * 3)
     return statistics.stratified_bootstrap((values,), statistic, rng=np.random.default_rng(seed))
 
 
@@ -68,13 +73,13 @@ def single_runs(values: Floats, exact: bool) -> Interval:
 
 def final_table(task: Task, streams: Streams) -> Table:
     """Final performance: what was learned, judged without exploration."""
-    what = "return of the learned policy" if task.metric == "return" else "error of the learned values"
     reference = task.reference if task.metric == "return" else None
+    attainable = reference is not None and sees_the_state(task)
     columns: list[str] = ["algorithm", "runs", *(name for name, _ in CENTRES), SINGLE_RUNS]
     formats: list[Format] = ["text", "integer", *["interval" for _ in CENTRES], "interval"]  # type: ignore[list-item]
     if reference is not None:
-        columns += ["optimum", "regret", "at optimum"]
-        formats += ["number", "interval", "percent"]
+        columns += ["optimum", "regret", "at optimum"] if attainable else ["seeing the state"]
+        formats += ["number", "interval", "percent"] if attainable else ["number"]
     rows: list[tuple[Any, ...]] = []
     for entry in task.entries:
         values = final_scores(task, entry) if usable(entry) else np.array([])
@@ -84,35 +89,40 @@ def final_table(task: Task, streams: Streams) -> Table:
         ]
         row: list[Any] = [entry.label, len(entry.runs), *centres, single_runs(values, is_exact(task, entry))]
         if reference is not None:
-            mean = centres[0]
-            regret = Interval(*(reference.optimum - end for end in _turned(mean)))
-            at_optimum = float(np.mean(values == reference.optimum)) if values.size else np.nan
-            row += [reference.optimum, regret, at_optimum]
+            row.append(reference.optimum)
+        if reference is not None and attainable:
+            gaps = [reference.optimum - end for end in _turned(centres[0])]
+            regret = Interval(*(0.0 if abs(gap) <= tolerance(task) else gap for gap in gaps))
+            row += [regret, float(np.mean(values == reference.optimum)) if values.size else np.nan]
         rows.append(tuple(row))
     scored = f"exact expectation over {task.horizon} steps" if task.mdp is not None else "estimated by simulation"
-    caption = f"Undiscounted {what} at the end of each run, {scored}; higher is better."
+    title = "Final performance"
+    caption = f"Undiscounted return of the learned policy at the end of each run, {scored}; higher is better."
     if task.metric == "rms-error":
+        title = "RMS error of the learned values (lower is better)"
         caption = "Root mean squared error of the learned state values at the end of each run; lower is better."
     if reference is not None:
+        expects = f"the uniformly random policy expects {format_value(reference.random, 'number')}."
         caption += (
-            " The optimum is over all policies, also those that look at the time left; the uniformly random policy "
-            f"expects {format_value(reference.random, 'number')}. Regret: optimum minus mean; at "
-            "optimum: share of the runs."
+            f" The optimum is over all policies, also those that look at the time left; {expects} Regret: optimum minus "
+            "mean; at optimum: share of the runs."
+            if attainable
+            else " “Seeing the state”: what the best agent would reach if it saw the state; these see less, so it may be "
+            f"out of reach, and no regret is counted against it; {expects}"
         )
-        if task.mdp is not None and not task.mdp.fully_observed:
-            caption += " The agent sees less than the state, so no agent may be able to reach the optimum."
     caption += (
         f" {INTERVALS} {SINGLE_RUNS}: the median run and, in its brackets, a tolerance interval, within which 90 % of all "
         "runs with these settings fall, with 95 % confidence; it takes 46 runs."
     )
-    return _table(task, "final", "Final performance", caption, columns, formats, rows)
+    return _table(task, "final", title, caption, columns, formats, rows)
 
 
 def online_table(task: Task, streams: Streams) -> Table | None:
     """Performance while learning: what the exploring agent collected; ``None`` where no entry has episodes."""
-    learners = _with_episodes(task)
-    if not learners or task.metric != "return":
+    learners = [entry for entry in task.entries if entry.kind != "planning" and entry.runs]
+    if task.metric != "return" or not any(run.returns.size for entry in learners for run in entry.runs):
         return None
+    by_steps = task.budget_unit == "timesteps"
     rows = []
     for entry in learners:
         values = online_returns(entry)
@@ -120,14 +130,30 @@ def online_table(task: Task, streams: Streams) -> Table | None:
             interval(values, statistic, False, streams("online", task.env_id, entry.label, name))
             for name, statistic in CENTRES
         ]
+        centres.append(pace_interval(task, entry, "steps", streams))
+        centres += [pace_interval(task, entry, "episodes", streams)] if by_steps else []
         rows.append((entry.label, len(entry.runs), *centres))
     caption = (
         "Undiscounted return with exploration, averaged over the last tenth of each run's training episodes; higher is "
-        f"better. It may rank algorithms otherwise than the learned policies do. {INTERVALS}"
+        "better. It may rank algorithms otherwise than the learned policies do. Steps per episode: IQM over runs of the "
+        "mean length of the same episodes; where all of them earn the same, fewer is better. "
     )
-    columns = ["algorithm", "runs", *(name for name, _ in CENTRES)]
-    formats: list[Format] = ["text", "integer", "interval", "interval", "interval"]
-    return _table(task, "online", "Performance while learning", caption, columns, formats, rows)
+    columns = ["algorithm", "runs", *(name for name, _ in CENTRES), STEPS_PER_EPISODE]
+    if by_steps:
+        columns.append("episodes")
+        caption += (
+            "Runs were given steps: the last tenth holds more episodes for algorithms that finish them sooner, and an "
+            "unfinished last episode does not count. Episodes: IQM of the number finished; a run that finished none has "
+            "no return. "
+        )
+    formats: list[Format] = ["text", "integer", *["interval" for _ in columns[2:]]]  # type: ignore[list-item]
+    return _table(task, "online", "Performance while learning", caption + INTERVALS, columns, formats, rows)
+
+
+def pace_interval(task: Task, entry: Entry, unit: Literal["steps", "episodes"], streams: Streams) -> Interval:
+    """IQM over runs of the steps per episode, or of the episodes finished."""
+    values = online_lengths(entry) if unit == "steps" else finished_episodes(entry)
+    return interval(values, statistics.iqm, False, streams("pace", task.env_id, entry.label, unit))
 
 
 def efficiency_table(task: Task, streams: Streams, share: float) -> Table | None:
@@ -161,32 +187,38 @@ def efficiency_table(task: Task, streams: Streams, share: float) -> Table | None
 
 
 def regret_table(task: Task, streams: Streams) -> Table | None:
-    """Regret of training: the price of learning; ``None`` without an exact optimum or without episodes."""
+    """The price of learning: steps spent, and regret where the agents can attain the exact optimum; ``None`` without
+    a reference or without episodes."""
     learners = _with_episodes(task)
     if task.reference is None or task.metric != "return" or not learners:
         return None
+    attainable = sees_the_state(task)
     rows = []
     for entry in learners:
-        total = training_regret(task, entry)
-        count = np.array([run.returns.size for run in entry.runs], np.float64)
+        total, count = training_regret(task, entry), finished_episodes(entry)
+        measured = [("steps", training_steps(entry))]
+        measured += [("total", total), ("per episode", total / count)] if attainable else []
         sums = [
             interval(values, statistics.mean, False, streams("regret", task.env_id, entry.label, name))
-            for name, values in (("total", total), ("per episode", total / count))
+            for name, values in measured
         ]
         rows.append((entry.label, len(entry.runs), float(count.mean()), *sums))
-    optimum = format_value(task.reference.optimum, "number")
-    caption = (
-        f"Sum over the training episodes of the optimum, {optimum}, minus the episode's return; "
-        f"mean over runs, lower is better. {INTERVALS}"
-    )
+    caption = "Mean over runs. Environment steps: all that were taken in training."
+    if attainable:
+        optimum = format_value(task.reference.optimum, "number")
+        caption += (
+            f" Regret: sum over the training episodes of the optimum, {optimum}, minus the episode's return; lower is "
+            "better."
+        )
     if task.budget_unit == "timesteps":
         caption += " Runs were given steps, not episodes: totals are over different numbers of episodes."
-    columns = ["algorithm", "runs", "episodes", "total regret", "regret per episode"]
-    formats: list[Format] = ["text", "integer", "integer", "interval", "interval"]
-    return _table(task, "regret", "Regret of training", caption, columns, formats, rows)
+    columns = ["algorithm", "runs", "episodes", "environment steps"]
+    columns += ["total regret", "regret per episode"] if attainable else []
+    formats: list[Format] = ["text", "integer", "integer", *["interval" for _ in columns[3:]]]  # type: ignore[list-item]
+    return _table(task, "regret", "Cost of learning", f"{caption} {INTERVALS}", columns, formats, rows)
 
 
-def pair_table(task: Task, pairs: list[Pair], name: str, title: str, of: str) -> Table:
+def pair_table(task: Task, pairs: list[Pair], name: str, title: str, of: str, *, lower_is_better: bool) -> Table:
     """Every pair of algorithms: probability of improvement, mean difference, corrected test."""
     caption = (
         f"{of} Compared on the seeds that both have, each run of one paired with the run of the other that met the "
@@ -194,7 +226,7 @@ def pair_table(task: Task, pairs: list[Pair], name: str, title: str, of: str) ->
         "two-sided paired sign-flip test on the mean difference; Holm: corrected over all tested pairs of this "
         "table. “Better” needs Holm p < 0.05 and P(A better) on the same side. Two planners are compared as numbers."
     )
-    if not task.higher_is_better:  # pairs are compared with the sign turned; the table shows errors as they are
+    if lower_is_better:  # pairs are compared with the sign turned; the table shows the numbers as they are
         pairs = [replace(pair, difference=Interval(*(-end for end in _turned(pair.difference)))) for pair in pairs]
     return pairs_as_table(f"{slug(task.env_id)}-{name}", f"{title} on {task.env_id}", caption, pairs)
 

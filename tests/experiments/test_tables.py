@@ -45,13 +45,21 @@ def test_interval_ends_are_rounded_outwards(estimate, below, above):
 
 def test_intervals_as_shown():
     assert format_interval(Interval(-13.04, -13.21, -12.93)) == "-13.04 [-13.21, -12.93]"
-    assert format_interval(Interval(-13.0, -13.0, -13.0)) == "-13.0 [-13.0, -13.0]"
-    assert format_interval(Interval(0.744194, 0.744194, 0.744194)) == "0.7442 [0.7442, 0.7442]"
+    assert format_interval(Interval(-13.0, -13.0, -13.0)) == "-13.0"
+    assert format_interval(Interval(0.744194, 0.744194, 0.744194)) == "0.7442"
     assert format_interval(Interval(-26.5, -27.31, -25.75)) == "-26.5 [-27.4, -25.7]"
     assert format_interval(Interval(5.0, np.nan, np.nan)) == "5.0 [?, ?]"
     assert format_interval(Interval(75.5, 50.0, np.inf), "amount") == "75.5 [50, never]"
     assert format_interval(Interval(np.inf, np.inf, np.inf), "amount") == "never"
+    assert format_interval(Interval(50.0, 50.0, 50.0), "amount") == "50"
+    assert format_interval(Interval(1.0, 1.0, 1.0), "probability") == "1.00"
     assert format_interval(Interval(0.0, -0.001, 0.002)) == "0.0000 [-0.0010, 0.0020]"
+
+
+def test_rounding_noise_reads_zero():
+    assert format_interval(Interval(7e-15, 7e-15, 7e-15)) == "0.0"
+    assert format_interval(Interval(1e-15, -3e-15, 7e-15)) == "0.0"
+    assert format_value(-2e-14, "number") == "0.0"
 
 
 @pytest.mark.parametrize(
