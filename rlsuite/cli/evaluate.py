@@ -25,6 +25,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         "--stochastic", action="store_true", help="draw actions (default: whichever the policy learned is)"
     )
     parser.add_argument("--seed", type=seed, default=0, metavar="K", help="of the evaluation episodes (default: 0)")
+    parser.add_argument("--trust", action="store_true", help="import the modules the run names, which runs their code")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     return parser
 
@@ -34,11 +35,11 @@ def run(arguments: argparse.Namespace) -> int:
     import numpy as np
 
     from rlsuite.agents.evaluation import evaluate_policy
-    from rlsuite.experiments.loading import load
+    from rlsuite.experiments.loading import choose_checkpoint, load
     from rlsuite.experiments.runner import acts_deterministically
     from rlsuite.seeding import run_seeds
 
-    agent: Any = load(arguments.run_folder, arguments.checkpoint)
+    agent: Any = load(arguments.run_folder, arguments.checkpoint, trust=arguments.trust)
     learned = acts_deterministically(agent)
     deterministic = arguments.deterministic or (learned and not arguments.stochastic)
     returns, lengths = evaluate_policy(
@@ -50,6 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         return_episode_rewards=True,
     )
     result: dict[str, float | str] = {
+        "checkpoint": choose_checkpoint(arguments.run_folder, arguments.checkpoint),
         "policy": "deterministic" if deterministic else "stochastic",
         "episodes": arguments.episodes,
         "mean_reward": float(np.mean(returns)),

@@ -32,19 +32,27 @@ def load(run: str | Path, checkpoint: str | None = None, *, trust: bool = False)
         hint = f"; there are runs below it, e.g. {below[0]}" if below else ""
         raise RecordError(f"{folder} is not a run: it has no {CONFIG}{hint}")
     config = read_config(folder)
-    names = checkpoint_names(folder)
-    chosen = checkpoint or ("last" if "last" in names else next(iter(names), None))
-    if chosen not in names:
-        raise RecordError(
-            f"{folder} has no checkpoint {chosen!r}; it has {', '.join(names)}"
-            if names
-            else f"{folder} has no checkpoint"
-        )
+    chosen = choose_checkpoint(folder, checkpoint)
     env_id, algo, kwargs = _what_was_run(config, folder / CONFIG)
     if not trust:
         require_trust(env_id)
         require_trust(algo)
     return agent_class(algo).load(folder / CHECKPOINTS / f"{chosen}.safetensors", make_env(env_id, **kwargs))
+
+
+def choose_checkpoint(folder: str | Path, checkpoint: str | None = None) -> str:
+    """The name of the checkpoint that :func:`load` reads: the one asked for, else ``last``, else the first seed's.
+
+    Raises:
+        RecordError: there is none of that name; the message says which there are.
+    """
+    names = checkpoint_names(Path(folder))
+    default = "last" if "last" in names or not names or not _is_seed(names[-1]) else names[0]
+    chosen = checkpoint or default
+    if chosen not in names:
+        has = f"it has {', '.join(names)}" if names else "it has none at all"
+        raise RecordError(f"{folder} has no checkpoint {chosen!r}; {has}")
+    return chosen
 
 
 def _what_was_run(config: dict[str, Any], path: Path) -> tuple[str, str, dict[str, Any]]:
@@ -71,4 +79,8 @@ def _entry(config: dict[str, Any], name: str, kind: type, expected: str, path: P
 def checkpoint_names(folder: Path) -> list[str]:
     """Names of the checkpoints of a run, seeds in numerical order."""
     names = [path.stem for path in (folder / CHECKPOINTS).glob("*.safetensors") if not path.name.startswith(".")]
-    return sorted(names, key=lambda n: (n[1:].isdigit(), int(n[1:]) if n[1:].isdigit() else 0, n))
+    return sorted(names, key=lambda name: (_is_seed(name), int(name[1:]) if _is_seed(name) else 0, name))
+
+
+def _is_seed(name: str) -> bool:
+    return name[0] == "s" and name[1:].isdigit()

@@ -119,10 +119,12 @@ class ExactReturn:
         self._known: dict[bytes, float] = {}
 
     def __call__(self, agent: Any) -> float:
-        from rlsuite.agents.tabular.evaluation import finite_horizon_value
+        from rlsuite.agents.tabular.evaluation import finite_horizon_value, timed_policy_value
 
         if has_diverged(agent):
             return np.nan
+        if hasattr(agent, "time_policy"):
+            return timed_policy_value(self.mdp, agent.time_policy, self.horizon)
         policy = agent.target_policy()
         key = hashlib.blake2b(policy, digest_size=16).digest()
         if key not in self._known:

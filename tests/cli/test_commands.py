@@ -80,7 +80,9 @@ def test_loading_a_run_of_the_comparison(comparison):
     assert agent.seed == 3
     assert agent.predict(36) == (0, None)  # up, away from the cliff
     result = rlsuite_command("evaluate", run, "--episodes", "3", "--json", cwd=folder)
-    assert json.loads(result.stdout)["exact_return"] == pytest.approx(-13)
+    found = json.loads(result.stdout)
+    assert found["exact_return"] == pytest.approx(-13)
+    assert found["checkpoint"] == "s0"
 
 
 def test_train_evaluate_and_load(tmp_path):
@@ -94,6 +96,7 @@ def test_train_evaluate_and_load(tmp_path):
     assert [row["time/total_timesteps"] for row in evaluations] == [5000, 10000, 15000, 20000]
     evaluated = rlsuite_command("evaluate", run, "--episodes", "10", "--json", cwd=tmp_path)
     assert json.loads(evaluated.stdout)["mean_reward"] == 1.0
+    assert json.loads(evaluated.stdout)["checkpoint"] == "last"
     config = (run / "config.yaml").read_text()
     assert "seed: 1" in config and "gymnasium:" in config and "git_commit" in config
     again = rlsuite_command(
@@ -229,7 +232,10 @@ def test_an_agent_and_an_environment_of_the_users_own(tmp_path):
     runs = [path.parent for path in (tmp_path / "runs").rglob("metrics.jsonl") if "my-sarsa" in str(path)]
     assert len(runs) == 2
     for run in runs:  # also in a fresh process, which must import the module again
-        evaluated = rlsuite_command("evaluate", run, "--episodes", "5", "--json", cwd=tmp_path)
+        refused = rlsuite_command("evaluate", run, "--episodes", "5", cwd=tmp_path)
+        assert refused.returncode == 2  # opening a run runs no code of anybody's, unless told to
+        assert "mine" in refused.stderr
+        evaluated = rlsuite_command("evaluate", run, "--episodes", "5", "--json", "--trust", cwd=tmp_path)
         assert json.loads(evaluated.stdout)["mean_ep_length"] == 1
 
 
@@ -255,8 +261,8 @@ def test_evaluate_uses_the_environments_own_start_and_the_policy_that_was_learne
     assert found["optimal_return"] == pytest.approx(1)  # one goal, reached from the real start
 
     drawn = rlsuite_command(
-        "train", "--algo", "tabular-reinforce", "--env", "rlsuite/ShortCorridor-v0", "-n", "20000", "--name", "pg",
-        "--set", "gamma=1", cwd=tmp_path,
+        "train", "--algo", "tabular-reinforce", "--env", "rlsuite/ShortCorridor-v0", "-n", "2000", "--name", "pg",
+        "--set", "gamma=1", "alpha_policy=0.0001", cwd=tmp_path,
     )  # fmt: skip
     assert drawn.returncode == 0, drawn.stderr
     run = tmp_path / "runs" / "rlsuite-ShortCorridor-v0" / "tabular-reinforce" / "pg-s0"

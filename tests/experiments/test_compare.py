@@ -175,3 +175,11 @@ def test_a_damaged_config_is_told_and_a_missing_one_is_written_again(tmp_path):
     path.unlink()
     run(plan(tmp_path))
     assert "CliffWalking-v1" in path.read_text()
+
+
+def test_backward_induction_is_scored_with_its_clock(tmp_path):
+    comparison = run(plan(tmp_path, ["backward-induction", "value-iteration"], ["gamma=1"], "FrozenLake-v1", 2))
+    timed, stationary = comparison.tasks[0].entries
+    assert timed.final_scores == pytest.approx(0.7442, abs=1e-4)  # the registry's comment on the reward threshold
+    assert timed.final_scores == pytest.approx(comparison.tasks[0].reference.optimum, abs=1e-12)
+    assert stationary.final_scores[0] < timed.final_scores[0]

@@ -75,6 +75,20 @@ def propagate(mdp, policy, horizon, n_active, mass, active):
     return total
 
 
+def timed_policy_value(mdp: FiniteMDP, time_policy: NDArray[np.int64], horizon: int) -> float:
+    """:func:`finite_horizon_value` of a deterministic policy that depends on the time.
+
+    Args:
+        time_policy: ``(n_stages, n_states)`` the action at each step; the last stage is repeated beyond them.
+    """
+    mass, total, states = mdp.initial, 0.0, np.arange(mdp.n_states)
+    for t in range(horizon):
+        pairs = states * mdp.n_actions + time_policy[min(t, len(time_policy) - 1)]
+        total += mass @ mdp.expected_reward.ravel()[pairs]
+        mass = mdp.continuation[pairs].T @ mass
+    return float(total)
+
+
 def finite_horizon_optimum(mdp: FiniteMDP, horizon: int) -> float:
     """Greatest expected undiscounted return within ``horizon`` steps (Bellman's backward induction).
 

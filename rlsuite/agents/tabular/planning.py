@@ -261,8 +261,9 @@ class PolicyEvaluation(PlanningAgent):
 class BackwardInduction(PlanningAgent):
     """Backward induction: the exact optimum for a fixed number of steps, one stage an iteration (Bellman 1957).
 
-    The policy depends on the time: ``time_policy[t, state]`` is the action at step t. ``predict`` and
-    ``target_policy``, which are not told the time, give the first step's action.
+    The policy depends on the time: ``time_policy[t, state]`` is the action at step t, and comparisons score that.
+    ``predict`` and ``target_policy``, which are not told the time, give the first step's action throughout, which may
+    earn less.
     """
 
     name = "backward-induction"
