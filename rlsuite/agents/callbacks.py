@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rlsuite.envs.finite.mdp import DEFAULT_HORIZON
+from rlsuite.envs.registration import make_env
 from rlsuite.errors import HyperparameterError, InvalidEnvironmentError
 
 if TYPE_CHECKING:
@@ -126,9 +127,7 @@ class EvalCallback(BaseCallback):
     ) -> None:
         super().__init__()
         if isinstance(eval_env, str):
-            import gymnasium as gym
-
-            eval_env = gym.make(eval_env)
+            eval_env = make_env(eval_env)
         self.eval_env = eval_env
         self.callback_on_new_best = callback_on_new_best
         self.callback_after_eval = callback_after_eval

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import rlsuite
+from rlsuite.agents import EvalCallback
 from rlsuite.agents.hyperparameters import build, fields, hyperparameter, parse
 from rlsuite.errors import HyperparameterError, InvalidEnvironmentError, UnknownNameError
 from rlsuite.seeding import run_seeds
@@ -74,6 +75,7 @@ def test_a_misspelt_environment_gets_the_nearest() -> None:
     for make in (
         lambda: rlsuite.agent("q-learning", "CliffWalkng-v1"),
         lambda: rlsuite.evaluate_policy(rlsuite.agent("q-learning", LAKE), "CliffWalkng-v1"),
+        lambda: EvalCallback("CliffWalkng-v1"),
     ):
         with pytest.raises(UnknownNameError, match="did you mean 'CliffWalking-v1'"):
             make()
