@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rlsuite.experiments import statistics
 from rlsuite.experiments.figures import INK, MUTED, Pen, canvas, legend_above, legend_height, pen, plain, short, style
-from rlsuite.experiments.measures import Threshold, is_exact, normalised, score_curves, usable
+from rlsuite.experiments.measures import Threshold, is_exact, normalised, score_curves, sees_the_state, usable
 from rlsuite.experiments.results import Comparison, Entry, Task
 
 if TYPE_CHECKING:
@@ -188,7 +188,8 @@ def _constant(axes: Axes, score: float, how: Pen) -> Any:
 def _reference_names(task: Task) -> list[str]:
     if task.reference is None or task.metric != "return":
         return []
-    return ["exact optimum", f"random ({short(task.reference.random)})"]
+    best = "exact optimum" if sees_the_state(task) else "optimum seeing the state"
+    return [best, f"random ({short(task.reference.random)})"]
 
 
 def _reference_values(task: Task) -> list[float]:

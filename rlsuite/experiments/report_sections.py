@@ -12,7 +12,7 @@ import numpy as np
 from rlsuite.experiments import figures_curves as curves
 from rlsuite.experiments import figures_lines, figures_maps, figures_scores, maps
 from rlsuite.experiments.figures import Picture
-from rlsuite.experiments.measures import final_scores, is_exact, normalisable, thresholds, usable
+from rlsuite.experiments.measures import final_scores, is_exact, normalisable, sees_the_state, thresholds, usable
 from rlsuite.experiments.records import slug
 from rlsuite.experiments.results import Comparison, Entry, Task
 from rlsuite.experiments.tables import Table
@@ -21,6 +21,7 @@ from rlsuite.experiments.verdict import Verdict
 if TYPE_CHECKING:
     from markupsafe import Markup
 
+COST = ("efficiency", "regret", "online", "online-pairs", "steps-pairs", "episodes-pairs")
 MOST_MAPS = 12  # algorithms drawn on the map; the first ones
 
 
@@ -158,7 +159,7 @@ def _task(comparison: Comparison, task: Task, tables: dict[str, Table], films: l
             tables=final,
         ),
         Section("Every pair compared", tables=pairs, folded=True),
-        Section("Cost of learning", tables=take("efficiency", "regret", "online", "online-pairs"), folded=True),
+        Section("Cost of learning", tables=take(*COST), folded=True),
         *_state_sections(task),
         Section("Episodes of the learned policies", films=tuple(films), folded=True),
     ]
@@ -234,7 +235,7 @@ def _score_pictures(
     if not usable_entries:
         return
     if task.reference is not None and task.metric == "return":
-        optimum = (task.reference.optimum, "exact optimum")
+        optimum = (task.reference.optimum, "exact optimum" if sees_the_state(task) else "optimum seeing the state")
     what = "return of the learned policy" if task.metric == "return" else "RMS error of the values"
     for table in final:
         yield Picture(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from rlsuite.experiments import statistics
-from rlsuite.experiments.measures import Floats, Pace, final_scores, is_exact, sees_the_state, usable
+from rlsuite.experiments.measures import Floats, Pace, final_scores, is_exact, sees_the_state, tolerance, usable
 from rlsuite.experiments.pairwise import Pair, Sample, find
 from rlsuite.experiments.results import Entry, Task
 from rlsuite.experiments.statistics import Interval, iqm
@@ -67,8 +67,10 @@ def online_sentence(samples: list[Sample], pairs: list[Pair]) -> str:
 
 def pace_sentence(task: Task, pace: Pace, pairs: list[Pair], streams: Streams) -> str:
     """Who ended episodes soonest while learning, where all of them earn the same."""
-    who = "all earn" if pace.by_all else "almost all runs earn"
-    start = f"While learning, {who} {format_value(pace.earned, 'number')}"
+    who = "all" if pace.by_all else "almost all runs"
+    if pace.unit == "episodes":  # some runs may not have finished one
+        who = "all finished episodes" if pace.by_all else "almost all finished episodes"
+    start = f"While learning, {who} earn {format_value(pace.earned, 'number')}"
     fewest, word = ("needs the fewest steps per episode", "fewer")
     if pace.unit == "episodes":
         fewest, word = ("finishes the most episodes in the same number of steps", "more")
@@ -143,12 +145,14 @@ def _between(leaders: list[Entry], pairs: list[Pair]) -> str:
 
 
 def _hidden(task: Task, learners: list[Entry], streams: Streams) -> str:
-    """A sentence on runs that the IQM leaves out: said where the 95 % intervals of mean and IQM do not meet."""
+    """A sentence on runs that the IQM leaves out: said where the mean lies outside the IQM's 95 % interval, by more than
+    the interval is wide."""
     told = []
     for entry in learners:
         scores = final_scores(task, entry)
         mean, middle = (_centre(task, entry, name, streams) for name in ("mean", "IQM"))
-        if not (mean.high < middle.low or mean.low > middle.high):
+        outside = max(middle.low - mean.estimate, mean.estimate - middle.high)
+        if not outside > max(middle.high - middle.low, tolerance(task)):  # also where there is no interval
             continue
         side = "below" if mean.estimate < middle.estimate else "above"
         beyond = scores < mean.estimate if side == "below" else scores > mean.estimate

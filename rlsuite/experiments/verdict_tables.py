@@ -272,6 +272,7 @@ def across_table(scores: dict[str, list[Floats]], exact: set[str], n_tasks: int,
         rows.append((label, sum(task.size for task in tasks), *cells))
     caption = (
         f"Final scores on {n_tasks} tasks, normalised: 0 is the uniformly random policy, 1 the exact optimum. "
+        "Where agents see less than the state, 1 is the optimum of one that sees it. "
         f"Median: over tasks, of the mean over runs. Optimality gap: mean shortfall from 1, lower is better. "
         f"{INTERVALS} Resampled within each task: the intervals speak of these tasks, not of others."
     )

@@ -81,6 +81,7 @@ def test_given_steps_the_episodes_finished_are_compared():
     stuck = replace(few.runs[0], returns=np.zeros(0), lengths=np.zeros(0, np.int64))
     task = make_task(replace(few, runs=(stuck, *few.runs[1:])), many, budget_unit="timesteps")
     verdict = judge(make_comparison(task))
+    assert "While learning, all finished episodes earn 1.0; many finishes" in verdict.headline
     assert "many finishes the most episodes in the same number of steps, IQM 80.0; more than few" in verdict.headline
     found = cells(task, "online")
     assert found["many"]["episodes"] == (80, 80, 80)
@@ -121,6 +122,13 @@ def test_runs_that_the_iqm_hides_are_told():
     assert "But sarsa's mean is -14" in headline
     assert ": 5 of 40 runs end below that." in headline
     assert "q's mean" not in headline
+
+
+def test_three_failures_of_thirty_are_told_although_the_mean_is_uncertain():
+    task = make_task(make_entry("dyna", [1.0] * 27 + [0.0] * 3))
+    headline = judge(make_comparison(task)).headline
+    assert "IQM 1.0. But dyna's mean is 0.90 [" in headline
+    assert "3 of 30 runs end below that" in headline
 
 
 def test_ordinary_scatter_is_not_called_hidden():
