@@ -10,6 +10,7 @@ import gymnasium as gym
 import numpy as np
 
 from rlsuite.agents.base import Agent
+from rlsuite.envs.finite.mdp import DEFAULT_HORIZON
 from rlsuite.envs.registration import make_env
 from rlsuite.errors import HyperparameterError
 from rlsuite.seeding import checked_seed
@@ -27,7 +28,7 @@ def run_episodes(
     seeds: Sequence[int],
     *,
     deterministic: bool = True,
-    max_episode_steps: int = 1000,
+    max_episode_steps: int = DEFAULT_HORIZON,
 ) -> tuple[list[float], list[int]]:
     """Returns and lengths of one episode per seed; an episode without time limit is cut after ``max_episode_steps``.
 
@@ -98,7 +99,7 @@ def evaluate_policy(
     return_episode_rewards: bool = False,
     *,
     seed: int | None = None,
-    max_episode_steps: int = 1000,
+    max_episode_steps: int = DEFAULT_HORIZON,
 ) -> tuple[Any, Any]:
     """Mean and standard deviation of the return over ``n_eval_episodes`` episodes, as stable-baselines3's function.
 

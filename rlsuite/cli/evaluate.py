@@ -77,9 +77,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _exact(agent: Any) -> dict[str, float | str]:
     """What the learned policy earns exactly, beside the optimum; nothing without a model."""
     from rlsuite.agents.tabular.evaluation import finite_horizon_optimum, finite_horizon_value
-    from rlsuite.envs.finite.mdp import FiniteMDP
+    from rlsuite.envs.finite.mdp import DEFAULT_HORIZON, FiniteMDP
     from rlsuite.errors import ModelUnavailableError
-    from rlsuite.experiments.runner import DEFAULT_HORIZON
 
     try:
         mdp = FiniteMDP.from_env(agent.env)  # not agent.mdp, which exploring starts change

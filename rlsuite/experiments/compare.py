@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import rlsuite
 from rlsuite.agents.tabular.kernels import compiled_before, mark_compiled
-from rlsuite.envs.finite.mdp import FiniteMDP
+from rlsuite.envs.finite.mdp import DEFAULT_HORIZON, FiniteMDP
 from rlsuite.envs.finite.spaces import DiscreteIndex
 from rlsuite.envs.registration import make_env
 from rlsuite.errors import HyperparameterError, ModelUnavailableError
@@ -28,7 +28,6 @@ from rlsuite.experiments.provenance import provenance
 from rlsuite.experiments.records import CONFIG, METRICS, RunWriter, dump_yaml, read_config, read_rows, run_folder
 from rlsuite.experiments.results import Comparison, Entry, Reference, Run, Task
 from rlsuite.experiments.runner import (
-    DEFAULT_HORIZON,
     Budget,
     ExactReturn,
     RunSpec,

@@ -23,7 +23,6 @@ from rlsuite.envs.registration import make_env
 from rlsuite.experiments.results import Run
 from rlsuite.seeding import run_seeds
 
-DEFAULT_HORIZON = 1000
 PLANNING_ITERATIONS = 1_000_000  # a cap: planners stop by their own rule long before
 Scorer = Callable[[Any], float]
 
