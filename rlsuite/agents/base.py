@@ -12,6 +12,7 @@ import numpy as np
 from rlsuite.agents.callbacks import BaseCallback
 from rlsuite.agents.hyperparameters import build
 from rlsuite.envs.registration import make_env
+from rlsuite.errors import HyperparameterError
 from rlsuite.seeding import checked_seed
 
 Kind = Literal["planning", "prediction", "control"]
@@ -77,3 +78,14 @@ class Agent(ABC):
         Raises:
             RecordError: the file is missing, truncated, or holds another agent.
         """
+
+
+def checked_amount(amount: float, name: str) -> int:
+    """``amount`` of steps or episodes as an integer; ``1e5`` is one.
+
+    Raises:
+        HyperparameterError: it is negative, or not a whole number.
+    """
+    if not (amount >= 0 and amount == amount // 1):  # also false for NaN
+        raise HyperparameterError(f"{name} must be a whole number of at least 0, not {amount!r}")
+    return int(amount)

@@ -11,7 +11,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from rlsuite.agents.base import Agent
+from rlsuite.agents.base import Agent, checked_amount
 from rlsuite.agents.callbacks import BaseCallback
 from rlsuite.agents.tabular import storage
 from rlsuite.agents.tabular.interaction import Clock, EpisodeLog, interact_for, interact_gymnasium
@@ -163,8 +163,11 @@ class TabularAgent(Agent):
     ) -> Self:
         if total_timesteps is None and total_episodes is None:
             raise TypeError("learn needs total_timesteps or total_episodes")
-        until_step = _FOREVER if total_timesteps is None else self.num_timesteps + total_timesteps
-        until_episode = _FOREVER if total_episodes is None else self.num_episodes + total_episodes
+        until_step = until_episode = _FOREVER
+        if total_timesteps is not None:
+            until_step = self.num_timesteps + checked_amount(total_timesteps, "total_timesteps")
+        if total_episodes is not None:
+            until_episode = self.num_episodes + checked_amount(total_episodes, "total_episodes")
         callbacks = [callback] if isinstance(callback, BaseCallback) else list(callback or [])
         for each in callbacks:
             each.on_training_start(self)
