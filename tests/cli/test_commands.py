@@ -149,7 +149,15 @@ def test_ctrl_c_keeps_what_is_finished_and_the_next_call_goes_on(tmp_path):
         sys.executable, "-m", "rlsuite", "compare", "--env", "Taxi-v4", "--algo", "sarsa", "--seeds", "200", "-n",
         "1500000", "--workers", "1", "--out", "out",
     ]  # fmt: skip
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    # a test run in the background of a shell inherits an ignored SIGINT; the command must meet a real one
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:
         deadline = time.monotonic() + 120
         finished = 0
         while finished < 3 and time.monotonic() < deadline:
