@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -177,8 +178,16 @@ def _facts(task: Task) -> str:
     judged = "scores are exact" if task.mdp is not None else "scores are estimated by simulation"
     return (
         f"{arguments}{size}{runs_text} per algorithm of {_count(budget, unit)}, "
-        f"γ = {task.gamma:g}, episodes of at most {_count(task.horizon, 'step')}; {judged}."
+        f"γ = {task.gamma:g}, episodes of at most {_count(task.horizon, 'step')}; {judged}.{_discounted(task)}"
     )
+
+
+def _discounted(task: Task) -> str:
+    """V* at the agents' discount factor: what they maximise, which is not what scores (undiscounted) are in."""
+    if task.mdp is None or task.reference is None or math.isnan(task.reference.start_value):
+        return ""
+    seeing = "" if task.mdp.fully_observed else ", for an agent that sees the state"
+    return f" Discounted at γ, the optimal value at the start is {task.reference.start_value:.4g}{seeing}."
 
 
 def _count(number: int, thing: str) -> str:

@@ -313,3 +313,15 @@ def test_two_tables_of_one_name_are_refused(tmp_path: Path) -> None:
     table = Table("t", "T", "", ("a",), ("text",), (("x",),))
     with pytest.raises(ValueError, match="used twice: t"):
         write_page(tmp_path, "page", [Section("s", tables=(table, table))])
+
+
+def test_the_discounted_optimum_is_told_apart_from_the_score(tmp_path):
+    """On the cliff 13 steps of -1 are worth -(1 - 0.99^13) / 0.01 = -12.25 at gamma 0.99."""
+    from rlsuite.experiments.compare import Plan, run
+    from rlsuite.experiments.runner import Budget
+    from rlsuite.experiments.settings import expand
+
+    plan = Plan(("CliffWalking-v1",), tuple(expand(["value-iteration"], [])), 1, Budget("episodes", 1), tmp_path)
+    comparison = run(plan)
+    page = write_report(comparison, judge(comparison), tmp_path, films=False).read_text()
+    assert "the optimal value at the start is -12.25" in page
