@@ -54,7 +54,14 @@ def write_report(
         The path of ``index.html``.
     """
     out = Path(out_dir)
-    played = {task.env_id: play_episodes(task, out / "figures") for task in comparison.tasks} if films else {}
+    played: dict[str, list[Film]] = {}
+    failed: list[str] = []
+    for task in comparison.tasks if films else ():
+        try:
+            played[task.env_id] = play_episodes(task, out / "figures")
+        except Exception as error:  # render() is the environment's own code; it must not cost a finished comparison
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            failed.append(f"{task.env_id}: no episodes are shown, since rendering them failed with {reason}")
     sections = [*comparison_sections(comparison, verdict, played), *extra_sections]
     title = title or f"Comparison on {', '.join(task.env_id for task in comparison.tasks)}"
     return write_page(
@@ -63,7 +70,7 @@ def write_report(
         sections,
         command=comparison.command,
         sentences=verdict.sentences,
-        warnings=verdict.warnings,
+        warnings=[*verdict.warnings, *failed],
         provenance=_provenance(comparison),
         labels=comparison.labels,
     )
@@ -156,7 +163,7 @@ def play_episodes(task: Task, folder: Path) -> list[Film]:
                 return []
             stack.callback(env.close)
             return [_play(task, i, entry, env, folder) for i, entry in enumerate(shown)]
-        except (RlsuiteError, ImportError, NotImplementedError, _gymnasium_error()):
+        except (RlsuiteError, ImportError, _gymnasium_error()):
             return []  # it has no pictures to offer: no layout, no pygame, no rgb_array after all
 
 

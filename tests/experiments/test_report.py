@@ -325,3 +325,16 @@ def test_the_discounted_optimum_is_told_apart_from_the_score(tmp_path):
     comparison = run(plan)
     page = write_report(comparison, judge(comparison), tmp_path, films=False).read_text()
     assert "the optimal value at the start is -12.25" in page
+
+
+def test_an_environment_that_fails_to_render_costs_its_films_only(tmp_path, monkeypatch):
+    from gymnasium.envs.toy_text.cliffwalking import CliffWalkingEnv
+
+    def broken(self):
+        raise RuntimeError("no brush")
+
+    monkeypatch.setattr(CliffWalkingEnv, "render", broken)
+    comparison = comparison_of(cliff_task())
+    page = write_report(comparison, judge(comparison), tmp_path).read_text()
+    assert "no episodes are shown, since rendering them failed with RuntimeError: no brush" in page
+    assert "data:image/gif" not in page
