@@ -44,6 +44,10 @@ class ConvergenceError(RlsuiteError, ArithmeticError):
     """An iteration that did not, or cannot, converge."""
 
 
+class DivergenceError(RlsuiteError, ArithmeticError):
+    """A loss or a network output that is no longer a finite number."""
+
+
 class RecordError(RlsuiteError, ValueError):
     """A run record, checkpoint or configuration file that is missing, truncated or malformed."""
 

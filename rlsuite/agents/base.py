@@ -31,6 +31,8 @@ class Agent(ABC):
         name: the id under which the agent is registered.
         kind: ``"control"`` learns to act, ``"prediction"`` learns the value of a given policy, ``"planning"``
             computes from the model.
+        restarts_schedules: whether each call of :meth:`learn` begins its schedules (learning rate, exploration) anew, as
+            deep agents do. What a callback or an interruption stopped is continued by ``resume`` of such agents.
         evaluation_rng: where ``predict(deterministic=False)`` draws from; an evaluation replaces it for its duration
             (``None``: the agent draws from elsewhere, and its stochastic evaluations are not repeatable).
         num_timesteps: environment steps learned from so far, over all calls of :meth:`learn`.
@@ -44,6 +46,7 @@ class Agent(ABC):
     kind: ClassVar[Kind]
     Hyperparameters: ClassVar[type]
 
+    restarts_schedules: ClassVar[bool] = False
     num_timesteps: int
     evaluation_rng: np.random.Generator | None = None
 

@@ -53,6 +53,10 @@ class BaseCallback:
     def _on_step(self) -> bool:
         return True
 
+    def is_due(self, before: int, now: int) -> bool:
+        """Whether a multiple of ``every`` lies in ``(before, now]``: agents may take many steps between two calls."""
+        return before // self.every < now // self.every
+
     def on_training_end(self) -> None:
         """After the last step of a call of ``learn``, also when it was interrupted."""
 
@@ -69,11 +73,13 @@ class CallbackList(BaseCallback):
 
     def on_training_start(self, agent: Agent) -> None:
         super().on_training_start(agent)
+        self._called_at = agent.num_timesteps
         for child in self.callbacks:
             child.on_training_start(agent)
 
     def _on_step(self) -> bool:
-        due = [child for child in self.callbacks if self.num_timesteps % child.every == 0]
+        due = [child for child in self.callbacks if child.is_due(self._called_at, self.num_timesteps)]
+        self._called_at = self.num_timesteps
         answers = [child.on_step() for child in due]  # every child is called, also after one that stops
         return all(answers)
 

@@ -13,7 +13,7 @@ import safetensors.numpy
 
 from rlsuite.agents.hyperparameters import fields
 from rlsuite.agents.registry import agent_class
-from rlsuite.agents.tabular.storage import digest
+from rlsuite.agents.saved import digest
 from rlsuite.errors import RecordError
 
 LAKE = "FrozenLake-v1"

@@ -1,0 +1,1 @@
+"""Deep agents: networks on torch, learning from batches of environments."""
