@@ -35,7 +35,7 @@ def _number(layer: Any, value: Any) -> bool:
 
 
 def _count(layer: Any, value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 0)
 
 
 def _flag(layer: Any, value: Any) -> bool:
@@ -63,7 +63,7 @@ def _numbers(*shape: int, dtypes: str = "fiu") -> Check:
 
 
 def _state_index(layer: Any, value: Any) -> bool:
-    return _count(layer, value) and value < layer.observation_space.n
+    return _count(layer, value) and bool(value < layer.observation_space.n)
 
 
 def _action_index(layer: Any, value: Any) -> bool:
@@ -214,7 +214,7 @@ _EXTRA = ("goal", "goal_pos", "cylinder_pos")  # Reacher and Pusher
 
 def _capture_mujoco(env: Any) -> dict[str, Any] | None:
     """Everything the integrator reads, warm start of the solver included, and the results of the last step."""
-    import mujoco
+    import mujoco  # type: ignore[import-untyped]
 
     model, data = env.model, env.data
     # Plugins keep memory of their own; sleeping and delayed parts keep indices, which no file should be trusted for.

@@ -19,6 +19,7 @@ The first two go by the exact class: a subclass may keep more than its base does
 
 from __future__ import annotations
 
+import operator
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -155,13 +156,13 @@ def _adapter(layer: Any) -> Adapter | None:
     for wanted, adapter in _registered:
         if type(layer) is wanted if isinstance(wanted, type) else wanted(layer):
             return adapter
-    adapter = find_adapter(layer, _name(layer))
-    if adapter is None and all(callable(getattr(type(layer), hook, None)) for hook in _HOOKS):
-        adapter = Adapter(
+    known = find_adapter(layer, _name(layer))
+    if known is None and all(callable(getattr(type(layer), hook, None)) for hook in _HOOKS):
+        return Adapter(
             lambda env: {"arrays": dict(env.state_arrays()), "values": dict(env.state_values())},
             lambda env, state: env.load_state(state["arrays"], state["values"]),
         )
-    return adapter
+    return known
 
 
 def _capture(layers: list[Any], spec_id: str | None) -> EnvState | None:
@@ -256,7 +257,7 @@ def _set_random_state(owner: Any, state: Any) -> None:
     try:
         bit_generator = _GENERATORS[state["generator"]["bit_generator"]](0)
         bit_generator.state = state["generator"]
-        seed = state["seed"]
+        seed = None if state["seed"] is None else operator.index(state["seed"])
     except (LookupError, TypeError, ValueError, OverflowError) as error:
         raise RecordError(f"the random generator of {type(owner).__name__} cannot be put back: {error!r}") from error
     owner._np_random = np.random.Generator(bit_generator)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rlsuite.envs.finite.env import FiniteMDPEnv
 from rlsuite.envs.finite.grid import gridworld_mdp, parse_map
 from rlsuite.envs.finite.mdp import FiniteMDP
-from rlsuite.errors import InvalidEnvironmentError, ModelUnavailableError
+from rlsuite.errors import InvalidEnvironmentError, ModelUnavailableError, RecordError
 
 WALL_ON_THE_LEFT = ("........G", ".........", ".........", "########.", ".........", "...S.....")
 WALL_ON_THE_RIGHT = ("........G", ".........", ".........", ".########", ".........", "...S.....")
@@ -60,6 +60,17 @@ class ChangingMazeEnv(FiniteMDPEnv):
         self._choose_phase()
         self.total_steps += 1
         return super().step(action)
+
+    def state_values(self) -> dict[str, Any]:
+        phase = next(i for i, mdp in enumerate(self.phases) if mdp is self._mdp)
+        return super().state_values() | {"total_steps": self.total_steps, "phase": phase}
+
+    def load_state(self, arrays: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        total, phase = values["total_steps"], values["phase"]
+        if type(total) is not int or total < 0 or type(phase) is not int or phase not in range(len(self.phases)):
+            raise RecordError(f"{self._mdp.name} cannot have made {total!r} steps and be in phase {phase!r}")
+        self.total_steps, self._mdp = total, self.phases[phase]
+        super().load_state(arrays, values)
 
     def _choose_phase(self) -> None:
         self._mdp = self.phases[int(self.total_steps >= self.change_at)]

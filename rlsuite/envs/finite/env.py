@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
@@ -9,7 +10,7 @@ import numpy as np
 from gymnasium import spaces
 
 from rlsuite.envs.finite.mdp import FiniteMDP
-from rlsuite.errors import InvalidEnvironmentError
+from rlsuite.errors import InvalidEnvironmentError, RecordError
 
 if TYPE_CHECKING:
     from rlsuite.envs.finite.rendering import Painter, Window
@@ -99,6 +100,28 @@ class FiniteMDPEnv(gym.Env[Any, Any]):
             self._window = rendering.Window(self._mdp.name, frame.shape[:2], self.metadata["render_fps"])
         self._window.show(frame)
         return None
+
+    # -- state: what a checkpoint keeps besides the generators; subclasses with more of it extend these ---------------
+
+    def state_arrays(self) -> dict[str, Any]:
+        return {}
+
+    def state_values(self) -> dict[str, Any]:
+        """The state and the last action."""
+        return {"state": self.state, "last_action": self.last_action}
+
+    def load_state(self, arrays: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        """Go on from a saved state.
+
+        Raises:
+            RecordError: the MDP has no such state or action.
+        """
+        state, action = values["state"], values["last_action"]
+        if type(state) is not int or not 0 <= state < self._mdp.n_states:
+            raise RecordError(f"{self._mdp.name} has the states 0…{self._mdp.n_states - 1}, not {state!r}")
+        if action is not None and (type(action) is not int or not 0 <= action < self._mdp.n_actions):
+            raise RecordError(f"{self._mdp.name} has the actions 0…{self._mdp.n_actions - 1}, not {action!r}")
+        self.state, self.last_action = state, action
 
     def close(self) -> None:
         if self._window is not None:
