@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from rlsuite.errors import InvalidEnvironmentError
+from rlsuite.experiments.video import LARGEST_SIDE, checked_frame, encode_gif, reduced
 from rlsuite.files import write_atomically
 
 if TYPE_CHECKING:
     import gymnasium as gym
-    from PIL import Image
 
-MOST_FRAMES, LARGEST_SIDE, COLOURS = 60, 320, 64
-FRAME_SECONDS, LAST_SECONDS = 0.2, 1.5
+MOST_FRAMES = 60
+FRAME_SECONDS = 0.2
 
 
 def episode_gif(
@@ -30,7 +25,7 @@ def episode_gif(
     most_frames: int = MOST_FRAMES,
     largest_side: int = LARGEST_SIDE,
 ) -> Path:
-    """Play one episode with ``policy(observation)`` and write its frames to ``path``.
+    """Play one episode with ``policy(observation)`` and write its frames to ``path``, slowly enough to follow each step.
 
     Args:
         env: made with ``render_mode="rgb_array"``. seed: of its reset.
@@ -44,28 +39,10 @@ def episode_gif(
     observation, _ = env.reset(seed=seed)
     over = False
     while True:
-        frames.append(_picture(env, largest_side))
+        frames.append(reduced(checked_frame(env, env.render()), largest_side))
         if over or len(frames) >= most_frames:
             break
         observation, _, terminated, truncated, _ = env.step(policy(observation))
         over = bool(terminated or truncated)
-    buffer = io.BytesIO()
-    durations = [round(1000 * FRAME_SECONDS)] * (len(frames) - 1) + [round(1000 * LAST_SECONDS)]
-    frames[0].save(
-        buffer, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0, optimize=False, disposal=1
-    )
-    write_atomically(path, buffer.getvalue(), durable=False)
+    write_atomically(path, encode_gif(frames, 1 / FRAME_SECONDS, largest_side=largest_side), durable=False)
     return Path(path)
-
-
-def _picture(env: gym.Env[Any, Any], largest_side: int) -> Image.Image:
-    from PIL import Image
-
-    frame: NDArray[np.uint8] | Any = env.render()
-    if not isinstance(frame, np.ndarray) or frame.ndim != 3:
-        raise InvalidEnvironmentError(
-            f"{env} renders {type(frame).__name__}, not an image; make it with render_mode='rgb_array'"
-        )
-    image = Image.fromarray(frame)
-    image.thumbnail((largest_side, largest_side), Image.Resampling.BOX)
-    return image.quantize(COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)

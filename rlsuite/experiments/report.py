@@ -10,9 +10,8 @@ from __future__ import annotations
 import base64
 import html
 import json
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ from rlsuite.experiments.report_sections import Film, Section, comparison_sectio
 from rlsuite.experiments.results import Comparison, Entry, Task
 from rlsuite.experiments.tables import Table, markdown, to_csv
 from rlsuite.experiments.verdict import Verdict, judge
+from rlsuite.experiments.video import off_screen
 from rlsuite.files import write_atomically
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def play_episodes(task: Task, folder: Path) -> list[Film]:
     shown = [entry for entry in task.entries if entry.tables is not None][:MOST_FILMS]
     if task.metric != "return" or not shown:
         return []
-    with _no_display(), ExitStack() as stack:
+    with off_screen(), ExitStack() as stack:
         try:
             env = _rendering_env(task)
             if env is None:
@@ -165,20 +165,6 @@ def play_episodes(task: Task, folder: Path) -> list[Film]:
             return [_play(task, i, entry, env, folder) for i, entry in enumerate(shown)]
         except (RlsuiteError, ImportError, _gymnasium_error()):
             return []  # it has no pictures to offer: no layout, no pygame, no rgb_array after all
-
-
-@contextmanager
-def _no_display() -> Iterator[None]:
-    """Images are drawn in memory: keep SDL, which pygame uses, from looking for a screen (it complains without)."""
-    before = os.environ.get("SDL_VIDEODRIVER")
-    os.environ["SDL_VIDEODRIVER"] = "dummy"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["SDL_VIDEODRIVER"]
-        else:
-            os.environ["SDL_VIDEODRIVER"] = before
 
 
 def _play(task: Task, index: int, entry: Entry, env: gym.Env[Any, Any], folder: Path) -> Film:
