@@ -18,6 +18,7 @@ import gymnasium as gym
 import numpy as np
 import safetensors
 from gymnasium import spaces
+from gymnasium.vector import SyncVectorEnv, VectorEnv
 
 from rlsuite.agents.base import Agent
 from rlsuite.agents.callbacks import BaseCallback
@@ -41,6 +42,11 @@ def small_lake() -> gym.Env[Any, Any]:
     return gym.make("FrozenLake-v1", desc=["SFF", "FHF", "FFG"], max_episode_steps=20)
 
 
+def short_pendulum() -> gym.Env[Any, Any]:
+    """The default test bed of agents that take Box actions only: Pendulum with 20 steps to an episode."""
+    return gym.make("Pendulum-v1", max_episode_steps=20)
+
+
 def check_agent(
     agent: Agent | type[Agent] | Factory,
     env: str | Callable[[], gym.Env[Any, Any]] | None = None,
@@ -53,26 +59,37 @@ def check_agent(
     Checked: that hyperparameters are validated; that the seed determines everything, and that another seed changes it;
     that learning twice adds up; that a callback can stop it; that the environment is left usable; that actions belong
     to the action space; that predicting has no side effects; that a saved agent predicts the same and goes on learning
-    exactly as the original; that a damaged file is refused.
+    exactly as the original; that a damaged file is refused. Of an agent that ``restarts_schedules``, steps add up
+    (rounded up to whole iterations), and a call of ``learn`` that was stopped and then resumed, also from a file,
+    equals the call that never stopped.
 
     Args:
         agent: an agent's class, an agent (its class and hyperparameters are taken), or a function ``(env, seed=...)``
             that makes one.
-        env: id of the environment to check in, or a function that makes it; by default :func:`small_lake`.
-        timesteps: length of each stretch of learning; a multiple of the rollout for agents that learn from rollouts.
+        env: id of the environment to check in, or a function that makes it (a vector environment where the agent takes
+            one); by default :func:`small_lake`, or :func:`short_pendulum` for agents that take Box actions only. Where
+            the state of the environment cannot be saved, that learning goes on exactly is not checked.
+        timesteps: length of each stretch of learning; at least three iterations of agents that learn in iterations.
         stochastic: whether learning depends on the seed; by default it does unless the agent is a planner.
 
     Raises:
         AgentCheckError: naming the agent, what failed, and why it matters.
     """
     factory, validates = _factory(agent)
-    make_env = small_lake if env is None else (lambda: gym.make(env)) if isinstance(env, str) else env
+    if env is None:
+        make_env = _default_env(agent)
+    else:
+        make_env = (lambda: gym.make(env)) if isinstance(env, str) else env
     with tempfile.TemporaryDirectory(prefix="rlsuite-check-") as folder:
-        check = _Check(factory, make_env, Path(folder), timesteps)
+        check = _Check(factory, make_env, Path(folder), max(timesteps, _three_iterations(factory, make_env)))
         if validates:
             check.hyperparameters()
         check.seeding(stochastic)
-        check.learning_adds_up()
+        if check.make(seed=0).restarts_schedules:
+            check.steps_add_up()
+            check.resuming()
+        else:
+            check.learning_adds_up()
         check.callbacks()
         check.environment()
         check.predictions()
@@ -82,9 +99,27 @@ def check_agent(
 def _factory(agent: Agent | type[Agent] | Factory) -> tuple[Factory, bool]:
     """A function that makes agents, and whether it takes hyperparameters."""
     if isinstance(agent, Agent):
-        cls, given = type(agent), dataclasses.asdict(agent.hyperparameters)
+        cls, given = type(agent), {name: getattr(agent.hyperparameters, name) for name in fields(agent.hyperparameters)}
         return (lambda env, seed=None, **more: cls(env, seed=seed, **(given | more))), True
     return agent, isinstance(agent, type)
+
+
+def _default_env(agent: Any) -> Callable[[], gym.Env[Any, Any]]:
+    taken = getattr(agent, "action_spaces", (spaces.Discrete,))
+    return small_lake if spaces.Discrete in taken else short_pendulum
+
+
+def _three_iterations(factory: Factory, make_env: Callable[[], gym.Env[Any, Any]]) -> int:
+    """Enough steps for a callback to stop an agent that is called after every iteration; 0 if it is after every step."""
+    agent = factory(make_env(), seed=0)
+    return 3 * agent.learn(1).num_timesteps if agent.restarts_schedules else 0
+
+
+def _single(env: Any) -> tuple[gym.Space[Any], gym.Space[Any]]:
+    """Observation and action space of one environment, of vector environments as of others."""
+    if isinstance(env, VectorEnv):
+        return env.single_observation_space, env.single_action_space
+    return env.observation_space, env.action_space
 
 
 class _Watch:
@@ -93,9 +128,13 @@ class _Watch:
     Its methods are replaced rather than wrapped: a wrapper of unknown effect rightly hides the model from planners.
     """
 
-    def __init__(self, env: gym.Env[Any, Any]) -> None:
+    def __init__(self, env: Any) -> None:
         self.closed = False
         self.strange: list[Any] = []
+        for each in [env, *env.envs] if isinstance(env, SyncVectorEnv) else [env]:
+            self.watch(each)
+
+    def watch(self, env: Any) -> None:
         step, close = env.step, env.close
 
         def watched_step(action: Any) -> Any:
@@ -107,8 +146,7 @@ class _Watch:
             self.closed = True
             close()
 
-        setattr(env, "step", watched_step)  # noqa: B010  mypy rightly refuses a plain assignment
-        setattr(env, "close", watched_close)  # noqa: B010
+        env.step, env.close = watched_step, watched_close
 
 
 class _StopAt(BaseCallback):
@@ -257,6 +295,50 @@ class _Check:
                 "learning in pieces (callbacks, resumed runs) must not change the result",
             )
 
+    def steps_add_up(self) -> None:
+        """Of agents whose schedules restart with every call: only the steps can add up."""
+        agent = self.make(seed=3)
+        first = self.timesteps // 3
+        if agent.learn(first) is not agent:
+            self.fail(agent, "learn did not return the agent", "`Agent(env).learn(n).save(path)` is how it is used")
+        before = agent.num_timesteps
+        agent.learn(self.timesteps - first)
+        if before < first or agent.num_timesteps - before < self.timesteps - first:
+            self.fail(
+                agent,
+                f"num_timesteps was {before} after learn({first}), then {agent.num_timesteps} after "
+                f"learn({self.timesteps - first})",
+                "each call learns that many more steps, rounded up to whole iterations",
+            )
+
+    def resuming(self) -> None:
+        """Stopped by a callback and resumed, in memory or from a file, equals never stopped."""
+        whole, stopped = self.make(seed=8), self.make(seed=8)
+        whole.learn(self.timesteps)
+        stopped.learn(self.timesteps, _StopAt(2))
+        if not self.savable():
+            return
+        path = self.save(stopped).rename(self.folder / "stopped.safetensors")
+        for resumed, how in ((stopped, "resumed"), (type(stopped).load(path, self.make_env()), "loaded and resumed")):
+            before = resumed.num_timesteps
+            resumed.resume()  # type: ignore[attr-defined]
+            if found := self.state(whole).difference(self.state(resumed)):
+                self.fail(
+                    resumed,
+                    f"learn({self.timesteps}) stopped at {before} steps and {how} differs from the same call never "
+                    f"stopped in {found}",
+                    "an interrupted run must be worth as much as one that was not; save schedules, counters and "
+                    "random states",
+                )
+
+    def savable(self) -> bool:
+        """Whether the environment's own state is saved with an agent, so that its episode goes on after loading."""
+        from rlsuite.agents.deep.env_state import capture, capture_vector
+
+        env: Any = self.make_env()
+        env.reset(seed=0)
+        return (capture_vector(env) if isinstance(env, VectorEnv) else capture(env)) is not None
+
     def callbacks(self) -> None:
         agent, callback = self.make(seed=4), _StopAt(2)
         agent.learn(self.timesteps, callback)
@@ -281,7 +363,7 @@ class _Check:
         if watch.closed:
             self.fail(agent, "learn closed the environment", "it belongs to the caller, who may go on using it")
         if watch.strange:
-            self.fail(agent, f"learn took action {watch.strange[0]!r}", f"it is not in {env.action_space}")
+            self.fail(agent, f"learn took action {watch.strange[0]!r}", f"it is not in {_single(env)[1]}")
         try:
             env.reset(seed=0)
             env.step(env.action_space.sample())
@@ -290,9 +372,9 @@ class _Check:
 
     def predictions(self) -> None:
         agent = self.make(seed=6).learn(self.timesteps)
-        assert agent.env is not None
         before = self.state(agent)
-        for observation in _observations(agent.env.observation_space):
+        observation_space, action_space = _single(agent.env)
+        for observation in _observations(observation_space):
             answer = agent.predict(observation, deterministic=True)
             if not isinstance(answer, tuple) or len(answer) != 2:
                 self.fail(agent, f"predict returned {answer!r}", "it returns (action, None)")
@@ -304,10 +386,10 @@ class _Check:
                     "the same question must have the same answer",
                 )
             for taken in (action, agent.predict(observation, deterministic=False)[0]):
-                if not agent.env.action_space.contains(taken):
-                    self.fail(agent, f"predict returned action {taken!r}", f"it is not in {agent.env.action_space}")
+                if not action_space.contains(taken):
+                    self.fail(agent, f"predict returned action {taken!r}", f"it is not in {action_space}")
         quiet = self.make(seed=6).learn(self.timesteps)
-        for observation in _observations(agent.env.observation_space):
+        for observation in _observations(observation_space):
             quiet.predict(observation, deterministic=True)
         if found := before.difference(self.state(quiet)):
             self.fail(
@@ -318,20 +400,22 @@ class _Check:
 
     def files(self) -> None:
         agent = self.make(seed=7).learn(self.timesteps)
-        if getattr(agent, "mdp", None) is None:  # the state of an environment cannot be saved: go to an episode's end
-            agent.learn(total_episodes=1)
+        exact = not agent.restarts_schedules or self.savable()
+        if not agent.restarts_schedules and getattr(agent, "mdp", None) is None:
+            agent.learn(
+                total_episodes=1
+            )  # tabular agents do not save the state of an environment: go to an episode's end
         path = self.save(agent)
         loaded = type(agent).load(path, self.make_env())
-        if found := self.state(agent).difference(self.state(loaded)):
+        if exact and (found := self.state(agent).difference(self.state(loaded))):
             self.fail(agent, f"load gave another agent than save wrote: {found}", "everything learned must survive")
-        assert agent.env is not None
-        for observation in _observations(agent.env.observation_space):
+        for observation in _observations(_single(agent.env)[0]):
             here, there = agent.predict(observation)[0], loaded.predict(observation)[0]
             if not np.array_equal(here, there):
                 self.fail(agent, f"predict({observation!r}) is {here!r}, but {there!r} once loaded", "must be equal")
         agent.learn(self.timesteps)
         loaded.learn(self.timesteps)
-        if found := self.state(agent).difference(self.state(loaded)):
+        if exact and (found := self.state(agent).difference(self.state(loaded))):
             self.fail(
                 agent,
                 f"a loaded agent went on learning differently: {found}",

@@ -33,7 +33,7 @@ def digest(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
     text = json.dumps({key: value for key, value in header.items() if key != "sha256"}, sort_keys=True)
     state = hashlib.sha256(text.encode())
     for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
+        array = np.asarray(arrays[name], order="C")  # ascontiguousarray would give a scalar an axis
         state.update(f"\0{name}\0{array.dtype.str}\0{array.shape}\0".encode())
         state.update(array.data)
     return state.hexdigest()
@@ -47,7 +47,7 @@ def with_suffix(path: str | Path) -> Path:
 
 def write_file(path: Path, header: dict[str, Any], arrays: Mapping[str, np.ndarray], *, durable: bool = True) -> None:
     """Write header and arrays, atomically; ``durable``: see :func:`rlsuite.files.write_atomically`."""
-    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     signed = header | {"sha256": digest(header, contiguous)}
     write_atomically(path, safetensors.numpy.save(contiguous, {"rlsuite": json.dumps(signed)}), durable=durable)
 
