@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import rlsuite
-from rlsuite.cli import compare, completion, evaluate, list_, reproduce, train
+from rlsuite.cli import compare, completion, doctor, evaluate, list_, reproduce, train
 from rlsuite.errors import RlsuiteError
 
-COMMANDS = (compare, train, evaluate, list_, reproduce, completion)
+COMMANDS = (compare, train, evaluate, list_, reproduce, doctor, completion)
 
 
 class Parser(argparse.ArgumentParser):
@@ -39,7 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the exit status: 0 done, 2 bad input, 130 interrupted."""
+    """Run one command; the exit status: 0 done, 1 doctor found something failing, 2 bad input, 130 interrupted."""
     arguments = build_parser().parse_args(argv)
     if "" not in sys.path and os.getcwd() not in sys.path:
         sys.path.append("")  # `my_module:My-v0` is looked for in the current folder, after everything installed
