@@ -7,6 +7,7 @@ learners and networks take the same ones.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import tempfile
@@ -445,6 +446,7 @@ def _observations(space: gym.Space[Any]) -> Iterator[Any]:
             chosen = np.linspace(0, finite.n - 1, min(finite.n, _OBSERVATIONS_TRIED)).astype(int)
             yield from (finite.value(int(i)) for i in chosen)
             return
+    space = copy.deepcopy(space)  # the generator of the environment's own space is part of its state
     space.seed(0)
     for _ in range(_OBSERVATIONS_TRIED):
         yield space.sample()

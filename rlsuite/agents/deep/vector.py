@@ -348,7 +348,8 @@ def _final_info(info: dict[str, Any], i: int, mode: AutoresetMode) -> dict[str, 
     final = info.get("final_info", {}) if mode is AutoresetMode.SAME_STEP else info
     if not isinstance(final, dict):  # an array of dictionaries, as Gymnasium 0.29 gave
         return dict(final[i] or {})
-    return {"is_success": final["is_success"][i]} if "is_success" in final else {}
+    told = "is_success" in final and ("_is_success" not in final or final["_is_success"][i])  # else a zero fills its row
+    return {"is_success": final["is_success"][i]} if told else {}
 
 
 def _random_state(env: gym.Env[Any, Any]) -> dict[str, Any] | None:
