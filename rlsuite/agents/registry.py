@@ -4,7 +4,7 @@
 my-agent = "my_package.my_agent:MyAgent"
 
 A script or notebook needs no package: it decorates the class with :func:`register`, and ``my_module:my-agent`` imports
-that module first.
+that module first. ``sb3:ppo`` and its like are stable-baselines3's algorithms.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 import gymnasium as gym
 
+from rlsuite.agents import sb3
 from rlsuite.agents.base import Agent
 from rlsuite.errors import InvalidEnvironmentError, UnknownNameError
 from rlsuite.imports import import_named
@@ -36,7 +37,7 @@ def register(agent: type[Agent]) -> type[Agent]:
 
 def agent_names() -> list[str]:
     """Names of all agents, sorted."""
-    return sorted({*_entry_points(), *_registered})
+    return sorted({*_entry_points(), *_registered, *sb3.NAMES})
 
 
 def agent_class(name: str) -> type[Agent]:
@@ -48,6 +49,10 @@ def agent_class(name: str) -> type[Agent]:
         UnknownNameError: nothing is registered under that name.
         InvalidEnvironmentError: the module cannot be imported.
     """
+    if name.lower() in sb3.NAMES:
+        return sb3.sb3_agent_class(name.lower())
+    if name.lower().startswith(sb3.PREFIX):
+        raise UnknownNameError("algorithm", name, sb3.NAMES, hint="see `rlsuite list algos`")
     module, _, name = name.rpartition(":")
     if module:
         import_named(module, f"algorithm {name!r}")

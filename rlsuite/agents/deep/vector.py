@@ -125,6 +125,7 @@ class EnvBatch:
         num_envs, observation_space, action_space: of one environment.
         observations: ``(num_envs, …)`` to act on next; ``None`` before :meth:`start`.
         action_masks: ``(num_envs, n_actions)`` of ``info["action_mask"]`` belonging to ``observations``, or ``None``.
+        infos: of the last step: one dictionary per member, or what the vector environment answered.
 
     Raises:
         InvalidEnvironmentError: spaces that deep agents do not take.
@@ -146,24 +147,28 @@ class EnvBatch:
         self._offset = int(self.action_space.start) if isinstance(self.action_space, spaces.Discrete) else 0
         self.observations: Batch = None
         self.action_masks: NDArray[np.bool_] | None = None
+        self.infos: list[dict[str, Any]] | dict[str, Any] = [{} for _ in self.members or []]
         self._successes: list[float] = []
         self._resetting = np.zeros(self.num_envs, bool)  # NEXT_STEP: environments whose next row is a reset
 
     # -- stepping -----------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Reset every environment, the first time with the seed."""
-        if self.observations is not None:
-            return
+        """Reset every environment with the seed, the first time."""
+        if self.observations is None:
+            self.reset(self.seed)
+
+    def reset(self, seed: int | None = None) -> None:
+        """Reset every environment, whether its episode is over or not."""
         if self.members is not None:
             self.observations = empty_batch(self.observation_space, self.num_envs)
             for i, member in enumerate(self.members):
-                observation, info = member.reset(seed=self.seed + i)
+                observation, info = member.reset(seed=None if seed is None else seed + i)
                 put(self.observations, i, observation)
                 self._read_mask(i, info)
         else:
             assert isinstance(self.env, VectorEnv)
-            observations, info = self.env.reset(seed=self.seed)
+            observations, info = self.env.reset(seed=seed)
             self.observations = _copy(observations)
             self._read_masks(info)
 
@@ -181,10 +186,12 @@ class EnvBatch:
         successors = empty_batch(self.observation_space, n)
         rewards, terminated, truncated = np.zeros(n), np.zeros(n, bool), np.zeros(n, bool)
         first: list[tuple[int, Any]] = []
+        self.infos = infos = []
         for i, member in enumerate(self.members):
             action = actions[i] + self._offset if self._offset else actions[i]
             observation, rewards[i], terminated[i], truncated[i], info = member.step(action)
             put(successors, i, observation)
+            infos.append(info)
             if terminated[i] or truncated[i]:
                 self._read_success(info)
                 observation, info = member.reset()
@@ -203,6 +210,7 @@ class EnvBatch:
         answer = env.step(actions + self._offset if self._offset else actions)
         observations, rewards = _copy(answer[0]), np.array(answer[1], np.float64)
         terminated, truncated, info = np.array(answer[2], bool), np.array(answer[3], bool), answer[4]
+        self.infos = info
         valid = ~self._resetting
         ended = (terminated | truncated) & valid
         successors = observations
@@ -348,7 +356,9 @@ def _final_info(info: dict[str, Any], i: int, mode: AutoresetMode) -> dict[str, 
     final = info.get("final_info", {}) if mode is AutoresetMode.SAME_STEP else info
     if not isinstance(final, dict):  # an array of dictionaries, as Gymnasium 0.29 gave
         return dict(final[i] or {})
-    told = "is_success" in final and ("_is_success" not in final or final["_is_success"][i])  # else a zero fills its row
+    told = "is_success" in final and (
+        "_is_success" not in final or final["_is_success"][i]
+    )  # else a zero fills its row
     return {"is_success": final["is_success"][i]} if told else {}
 
 
