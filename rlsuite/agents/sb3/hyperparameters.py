@@ -182,7 +182,14 @@ def read_back(model: BaseAlgorithm, config: type) -> dict[str, Any]:
                 raise HyperparameterError(f"{field.name} follows a schedule that is neither constant nor linear to 0")
             values[f"{field.name}_schedule"] = "constant" if start == end else "linear"
             value = start
+        if field.name == "target_entropy" and value == -np.prod(model.action_space.shape or ()):
+            value = "auto"
         values[field.name] = str(value) if field.name in ("ent_coef", "target_entropy") and field.type is str else value
+    noise = getattr(model.action_noise, "base_noise", model.action_noise)
+    if isinstance(noise, NormalActionNoise) and not np.any(noise._mu) and np.ptp(noise._sigma) == 0.0:
+        values["action_noise_std"] = float(noise._sigma[0])
+    elif noise is not None:
+        raise HyperparameterError(f"its actions carry {noise}; this suite has noise of one standard deviation")
     networks = dict(model.policy_kwargs)
     networks.pop("use_sde", None)
     if "net_arch" in networks:
