@@ -1,4 +1,4 @@
-"""Observations as batches: one array per Box, Discrete, MultiDiscrete or MultiBinary space, a dictionary of them for Dict."""
+"""Observations as batches: an array per Box, Discrete, MultiDiscrete or MultiBinary space, a dictionary for Dict."""
 
 from __future__ import annotations
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import gymnasium as gym
 import numpy as np
 import torch
 
@@ -63,7 +62,7 @@ def load_agent(cls: type[T], path: str | Path, env: Any, *, device: str = "auto"
         raise RecordError(f"{path} holds a {header.get('agent')!r} agent, not {cls.name!r}")
     try:
         if env is None:
-            env = _remade_vector(path, header)
+            env = remade(path, header["env"])
         agent = cls(env, seed=header["seed"], device=device, **header["hyperparameters"])
         same_envs = header["num_envs"] == agent.envs.num_envs
         stored: dict[str, Any] = header["parts"]
@@ -95,17 +94,6 @@ def load_agent(cls: type[T], path: str | Path, env: Any, *, device: str = "auto"
     except DAMAGE as error:
         raise damaged(path, error) from None
     return agent
-
-
-def _remade_vector(path: str | Path, header: dict[str, Any]) -> gym.Env[Any, Any] | gym.vector.VectorEnv[Any, Any, Any]:
-    """The environments that a header describes, as many as there were."""
-    env, n = remade(path, header["env"]), _count(header["num_envs"])
-    if n == 1:
-        return env
-    if n > 4096:
-        raise ValueError(f"{n} environments")
-    rest = [(lambda: remade(path, header["env"])) for _ in range(n - 1)]
-    return gym.vector.SyncVectorEnv([lambda: env, *rest], autoreset_mode=gym.vector.AutoresetMode.SAME_STEP)
 
 
 def _count(value: Any) -> int:

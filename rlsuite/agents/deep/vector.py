@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv, VectorWrapper
 from numpy.typing import NDArray
 
 from rlsuite.agents.deep.observations import Batch, empty_batch, put, require_supported, take, tree_map
@@ -156,10 +156,13 @@ class EnvBatch:
     def start(self) -> None:
         """Reset every environment with the seed, the first time."""
         if self.observations is None:
+            _seed_spaces([self.env, *(self.members or [])], self.seed)
             self.reset(self.seed)
 
     def reset(self, seed: int | None = None) -> None:
         """Reset every environment, whether its episode is over or not."""
+        self._resetting = np.zeros(self.num_envs, bool)
+        self.action_masks = None
         if self.members is not None:
             self.observations = empty_batch(self.observation_space, self.num_envs)
             for i, member in enumerate(self.members):
@@ -176,6 +179,8 @@ class EnvBatch:
         """Act in every environment; ``observations`` then holds what to act on next."""
         before = self.observations
         self._successes = []
+        if self.action_masks is not None:  # the old ones belong to transitions that were kept
+            self.action_masks = np.ones_like(self.action_masks)
         result = self._step_members(actions) if self.members is not None else self._step_vector(actions)
         rewards, successors, terminated, truncated, valid = result
         return Transitions(before, actions, rewards, successors, terminated, truncated, valid, self._successes)
@@ -217,9 +222,9 @@ class EnvBatch:
         if ended.any():
             if self.mode is AutoresetMode.SAME_STEP:
                 successors = _copy(observations)
-                for i in np.flatnonzero(ended):
+                for i in map(int, np.flatnonzero(ended)):
                     put(successors, i, _final_observation(info, i))
-            for i in np.flatnonzero(ended):
+            for i in map(int, np.flatnonzero(ended)):
                 self._read_success(_final_info(info, i, self.mode))
         self._read_masks(info)
         if self.mode is AutoresetMode.NEXT_STEP:
@@ -228,7 +233,7 @@ class EnvBatch:
             begun, info = env.reset(options={"reset_mask": ended})
             self._read_masks(info)
             observations = _copy(observations)
-            for i in np.flatnonzero(ended):
+            for i in map(int, np.flatnonzero(ended)):
                 put(observations, i, take(begun, i))
         self.observations = observations
         rewards[~valid], terminated[~valid], truncated[~valid] = 0.0, False, False
@@ -241,8 +246,6 @@ class EnvBatch:
         if mask is not None and isinstance(self.action_space, spaces.Discrete):
             if self.action_masks is None:
                 self.action_masks = np.ones((self.num_envs, int(self.action_space.n)), bool)
-            elif i == 0:
-                self.action_masks = self.action_masks.copy()  # the old one belongs to transitions that were kept
             self.action_masks[i] = mask
 
     def _read_masks(self, info: dict[str, Any]) -> None:
@@ -282,6 +285,7 @@ class EnvBatch:
         from rlsuite.agents.deep.env_state import capture, capture_vector
 
         if self.members is None:
+            assert isinstance(self.env, VectorEnv)
             state = capture_vector(self.env)
             return {} if state is None else {"vector": state}
         states = {f"env{i}": capture(member) for i, member in enumerate(self.members)}
@@ -317,6 +321,7 @@ class EnvBatch:
             mine = {key.removeprefix(f"{name}."): a for key, a in arrays.items() if key.startswith(f"{name}.")}
             state = EnvState(mine, saved[name])
             if self.members is None:
+                assert isinstance(self.env, VectorEnv)
                 restore_vector(self.env, state)
             else:
                 restore(self.members[i], state)
@@ -343,8 +348,8 @@ def _items(batch: Batch) -> list[tuple[str, NDArray[Any]]]:
 def _final_observation(info: dict[str, Any], i: int) -> Any:
     """The true successor of environment ``i`` under SAME_STEP."""
     for key in ("final_obs", "final_observation"):
-        if key in info:
-            return info[key][i]
+        if key in info:  # an array of observations, or where these are dictionaries also a dictionary of arrays
+            return take(info[key], i)
     raise InvalidEnvironmentError(
         "the vector environment resets in the same step but gives no info['final_obs']: what followed the last action "
         "of an episode is unknown"
@@ -356,10 +361,24 @@ def _final_info(info: dict[str, Any], i: int, mode: AutoresetMode) -> dict[str, 
     final = info.get("final_info", {}) if mode is AutoresetMode.SAME_STEP else info
     if not isinstance(final, dict):  # an array of dictionaries, as Gymnasium 0.29 gave
         return dict(final[i] or {})
-    told = "is_success" in final and (
-        "_is_success" not in final or final["_is_success"][i]
-    )  # else a zero fills its row
-    return {"is_success": final["is_success"][i]} if told else {}
+    if "_is_success" in final and not final["_is_success"][i]:  # it told nothing: zeros fill its row
+        return {}
+    return {"is_success": final["is_success"][i]} if "is_success" in final else {}
+
+
+def _seed_spaces(envs: list[Any], seed: int) -> None:
+    """Seed the spaces of environments and of all their wrappers, from which an environment may draw as it runs."""
+    layers = []
+    for layer in envs:
+        layers.append(layer)
+        while isinstance(layer, gym.Wrapper | VectorWrapper):
+            layer = layer.env
+            layers.append(layer)
+    names = ("action_space", "observation_space", "single_action_space", "single_observation_space")
+    found = [space for layer in layers for name in names if (space := getattr(layer, name, None)) is not None]
+    distinct = {id(space): space for space in found}.values()
+    for space, sequence in zip(distinct, np.random.SeedSequence(seed).spawn(len(distinct)), strict=True):
+        space.seed(int(sequence.generate_state(1)[0]))
 
 
 def _random_state(env: gym.Env[Any, Any]) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 
 from rlsuite.agents.deep.observations import take
 from rlsuite.agents.deep.vector import EnvBatch, EpisodeRecord
-from rlsuite.errors import InvalidEnvironmentError
+from rlsuite.agents.saved import environment_of, remade
+from rlsuite.errors import InvalidEnvironmentError, RecordError
 
 N_ACTIONS = 3
 
@@ -286,3 +288,91 @@ def test_final_observations_under_both_names(name: str) -> None:
     actions = np.random.default_rng(2).integers(N_ACTIONS, size=(40, 2))
     env = Renamed([lambda: make(0), lambda: make(1)], autoreset_mode=AutoresetMode.SAME_STEP)
     assert_same(by_batch(EnvBatch(env, 3), actions), by_hand(make, actions, 3))
+
+
+def test_masks_belong_to_their_observation() -> None:
+    """An environment that tells its mask in some states only: elsewhere everything is allowed, and old masks stay."""
+
+    class Sometimes(ToyMDP):
+        def tell(self, terminated: bool = False) -> dict[str, Any]:
+            return {"action_mask": self.allowed[self.s].astype(np.int8)} if self.s % 2 else {}
+
+    env = SyncVectorEnv([lambda i=i: TimeLimit(Sometimes(i), 6) for i in range(3)])
+    batch, rng = EnvBatch(env, 0), np.random.default_rng(0)
+    batch.start()
+    kept = []
+    for _ in range(60):
+        told = [each.unwrapped for each in env.envs]
+        if batch.action_masks is not None:
+            expected = np.array([e.allowed[e.s] if e.s % 2 else np.ones(N_ACTIONS, bool) for e in told])
+            np.testing.assert_array_equal(batch.action_masks, expected)
+            kept.append((batch.action_masks, expected))
+        batch.step(rng.integers(N_ACTIONS, size=3))
+    assert len(kept) > 50
+    for masks, expected in kept:
+        np.testing.assert_array_equal(masks, expected)
+
+
+def test_an_environment_that_draws_from_its_own_space_is_repeatable() -> None:
+    class Samples(ToyMDP):
+        def step(self, action: Any) -> Any:
+            return super().step(self.action_space.sample())
+
+    def rewards(seed: int) -> list[float]:
+        batch = EnvBatch(SyncVectorEnv([lambda: TimeLimit(Samples(), 50)] * 2), seed)
+        batch.start()
+        return [float(r) for _ in range(20) for r in batch.step(np.zeros(2, int)).rewards]
+
+    assert rewards(1) == rewards(1) != rewards(2)
+
+
+def sync(n: int, mode: AutoresetMode, **more: Any) -> SyncVectorEnv:
+    return SyncVectorEnv([lambda: gym.make("CartPole-v1", **more)] * n, autoreset_mode=mode)
+
+
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+def test_a_vector_environment_is_made_again(mode: AutoresetMode) -> None:
+    env = sync(3, mode, max_episode_steps=17, sutton_barto_reward=True)
+    again = remade("file", json.loads(json.dumps(environment_of(env))))
+    assert type(again) is SyncVectorEnv and again.num_envs == 3 and again.metadata["autoreset_mode"] is mode
+    assert [e.spec.max_episode_steps for e in again.envs] == [17] * 3
+    assert all(e.unwrapped._sutton_barto_reward for e in again.envs)
+
+
+@pytest.mark.parametrize("n", [1, 4])
+def test_a_native_vector_environment_is_made_again(n: int) -> None:
+    env = gym.make_vec(
+        "CartPole-v1",
+        num_envs=n,
+        vectorization_mode="vector_entry_point",
+        max_episode_steps=9,
+        sutton_barto_reward=True,
+    )
+    again = remade("file", json.loads(json.dumps(environment_of(env))))
+    assert type(again) is type(env) and again.num_envs == n
+    assert again.max_episode_steps == 9 and again._sutton_barto_reward
+
+
+def test_environments_that_cannot_be_described_are_unknown() -> None:
+    unequal = SyncVectorEnv([lambda: gym.make("CartPole-v1"), lambda: gym.make("CartPole-v1", max_episode_steps=9)])
+    wrapped = gym.wrappers.vector.RecordEpisodeStatistics(sync(2, AutoresetMode.SAME_STEP))
+    flat = SyncVectorEnv([lambda: gym.wrappers.FlattenObservation(gym.make("CartPole-v1"))])
+    assert [environment_of(env) for env in (unequal, wrapped, flat)] == [None] * 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": "async"},
+        {"num_envs": 10**9},
+        {"num_envs": 0},
+        {"num_envs": True},
+        {"autoreset_mode": "never"},
+        {"more": 1},
+    ],
+)
+def test_a_tampered_description_is_refused(change: dict[str, Any]) -> None:
+    saved: Any = environment_of(sync(2, AutoresetMode.SAME_STEP))
+    saved["vector"].update(change)
+    with pytest.raises(RecordError):
+        remade("file", saved)
