@@ -79,9 +79,10 @@ def load_agent(cls: type[T], path: str | Path, env: Any, *, device: str = "auto"
         if "envs" not in stored:
             agent.episodes.abandon()
         agent.num_timesteps = _count(header["num_timesteps"])
-        agent._began, agent._total_timesteps, agent._episodes_before, agent._total_episodes = (
+        began, agent._total_timesteps, episodes_before, agent._total_episodes = (
             None if value is None else _count(value) for value in header["learn"]
-        )  # type: ignore[assignment]
+        )
+        agent._began, agent._episodes_before = _count(began), _count(episodes_before)
         agent.metrics = {str(name): float(value) for name, value in header["metrics"].items()}
         agent.rng.bit_generator.state = header["rng"]
         agent.evaluation_rng.bit_generator.state = header["evaluation_rng"]
