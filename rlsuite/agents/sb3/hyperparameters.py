@@ -81,7 +81,7 @@ def hyperparameters_of(algorithm: type[BaseAlgorithm]) -> type:
     found.append(("net_arch", str | None, hyperparameter(None, help)))
     policy = inspect.signature(algorithm.policy_aliases["MlpPolicy"].__init__).parameters
     for name, (kind, help, limits) in _OF_POLICY.items():
-        if name in policy:
+        if name in policy and (name, algorithm.__name__) != ("n_critics", "DDPG"):  # which has one by definition
             found.append((name, kind | None, hyperparameter(None, help, **limits)))
     found += [
         (f"normalize_{what}", bool, hyperparameter(False, f"whether VecNormalize normalises {what}"))
@@ -191,7 +191,8 @@ def read_back(model: BaseAlgorithm, config: type) -> dict[str, Any]:
     elif noise is not None:
         raise HyperparameterError(f"its actions carry {noise}; this suite has noise of one standard deviation")
     networks = dict(model.policy_kwargs)
-    networks.pop("use_sde", None)
+    for name in {"use_sde", "n_critics"} - {field.name for field in dataclasses.fields(config)} | {"use_sde"}:
+        networks.pop(name, None)  # what the constructor puts there itself
     if "net_arch" in networks:
         values["net_arch"] = _written(networks.pop("net_arch"))
     for name in [name for name in networks if name in _OF_POLICY]:
