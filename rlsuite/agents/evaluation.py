@@ -32,17 +32,20 @@ def run_episodes(
 ) -> tuple[list[float], list[int]]:
     """Returns and lengths of one episode per seed; an episode without time limit is cut after ``max_episode_steps``.
 
+    Agents that learned with action masks (``use_action_masks``) act under those of the environment.
     Actions that are drawn (not ``deterministic``) are drawn from the seeds too, and not from the agent's own stream.
     """
     limit = env.spec.max_episode_steps if env.spec and env.spec.max_episode_steps else max_episode_steps
+    masked = getattr(getattr(agent, "hyperparameters", None), "use_action_masks", False)
     returns, lengths = [], []
     with _drawing_actions_from(agent, seeds):
         for seed in seeds:
-            observation, _ = env.reset(seed=seed)
+            observation, info = env.reset(seed=seed)
             total, length, over = 0.0, 0, False
             while not over and length < limit:
-                action, _ = agent.predict(observation, deterministic=deterministic)
-                observation, reward, terminated, truncated, _ = env.step(action)
+                masks = {"action_masks": info["action_mask"]} if masked and "action_mask" in info else {}
+                action, _ = agent.predict(observation, deterministic=deterministic, **masks)
+                observation, reward, terminated, truncated, info = env.step(action)
                 total += float(reward)
                 length += 1
                 over = terminated or truncated

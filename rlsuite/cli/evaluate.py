@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rlsuite.cli.arguments import positive_int, seed
+from rlsuite.cli.play import add_policy, film, video
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -17,14 +18,13 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         description="Play episodes with a run's policy; where the environment has a model, print the exact value too.",
     )
     parser.add_argument("run_folder", type=Path, metavar="RUN", help="folder of a run")
-    parser.add_argument("--checkpoint", metavar="NAME", help="last, best, or s3 for seed 3 of a comparison")
-    parser.add_argument("--episodes", type=positive_int, default=100, metavar="N", help="default: 100")
-    how = parser.add_mutually_exclusive_group()
-    how.add_argument("--deterministic", action="store_true", help="always take the most probable action")
-    how.add_argument(
-        "--stochastic", action="store_true", help="draw actions (default: whichever the policy learned is)"
+    parser.add_argument(
+        "--checkpoint", metavar="NAME", help="last (default), best, 5000_steps …, or s3 for seed 3 of a comparison"
     )
+    parser.add_argument("--episodes", type=positive_int, default=100, metavar="N", help="default: 100")
+    add_policy(parser)
     parser.add_argument("--seed", type=seed, default=0, metavar="K", help="of the evaluation episodes (default: 0)")
+    parser.add_argument("--video", type=video, metavar="FILE", help="film the first episode to this .mp4 or .gif")
     parser.add_argument("--trust", action="store_true", help="import the modules the run names, which runs their code")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     return parser
@@ -34,31 +34,39 @@ def run(arguments: argparse.Namespace) -> int:
     """Print mean, spread and exact value."""
     import numpy as np
 
-    from rlsuite.agents.evaluation import evaluate_policy
-    from rlsuite.experiments.loading import choose_checkpoint, load
-    from rlsuite.experiments.runner import acts_deterministically
+    from rlsuite.agents.evaluation import episode_seeds, evaluate_policy
+    from rlsuite.experiments.loading import load_checkpoint, what_was_run
+    from rlsuite.experiments.recording import evaluates_deterministically
     from rlsuite.seeding import run_seeds
 
-    agent: Any = load(arguments.run_folder, arguments.checkpoint, trust=arguments.trust)
-    learned = acts_deterministically(agent)
+    agent: Any
+    agent, checkpoint = load_checkpoint(arguments.run_folder, arguments.checkpoint, trust=arguments.trust)
+    _, environment = what_was_run(arguments.run_folder, trust=arguments.trust)
+    learned = evaluates_deterministically(agent)
     deterministic = arguments.deterministic or (learned and not arguments.stochastic)
+    seed = run_seeds(arguments.seed).evaluation
+    env = environment.single()
     returns, lengths = evaluate_policy(
         agent,
-        agent.env,
+        env,
         n_eval_episodes=arguments.episodes,
         deterministic=deterministic,
-        seed=run_seeds(arguments.seed).evaluation,
+        seed=seed,
         return_episode_rewards=True,
     )
+    env.close()
     result: dict[str, float | str] = {
-        "checkpoint": choose_checkpoint(arguments.run_folder, arguments.checkpoint),
+        "checkpoint": checkpoint,
         "policy": "deterministic" if deterministic else "stochastic",
         "episodes": arguments.episodes,
         "mean_reward": float(np.mean(returns)),
         "std_reward": float(np.std(returns)),
         "mean_ep_length": float(np.mean(lengths)),
     }
-    if deterministic == learned:  # the policy played is the policy learned
+    if arguments.video:  # the first of the episodes above, once more
+        film(arguments.video, agent, environment, episode_seeds(seed, arguments.episodes)[:1], deterministic)
+        result["video"] = str(arguments.video)
+    if deterministic == learned and hasattr(agent, "target_policy"):  # the policy played is the policy learned
         result |= _exact(agent)
     if arguments.json:
         print(json.dumps(result))

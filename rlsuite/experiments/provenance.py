@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("rlsuite", "gymnasium", "numpy", "scipy", "numba")
+PACKAGES = ("rlsuite", "gymnasium", "numpy", "scipy", "numba", "torch", "mujoco", "stable-baselines3")
 
 
 def provenance(command: str | None = None) -> dict[str, Any]:
@@ -24,7 +24,19 @@ def provenance(command: str | None = None) -> dict[str, Any]:
         "git_commit": git_commit(),
         "platform": platform.platform(),
         "cpu_count": os.cpu_count() or 1,
+        "hardware": f"{processor()}, {os.cpu_count() or 1} processors",
     }
+
+
+@cache
+def processor() -> str:
+    """The processor's name, as far as the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
 
 
 def command_line() -> str:

@@ -50,12 +50,13 @@ class RunWriter:
     Args:
         folder: the record's folder, created with its parents.
         config: written to ``config.yaml`` when the record is new.
+        new: refuse a record that exists.
 
     Raises:
         RecordError: another process is writing this record, or the folder cannot be written.
     """
 
-    def __init__(self, folder: str | Path, config: dict[str, Any]) -> None:
+    def __init__(self, folder: str | Path, config: dict[str, Any], *, new: bool = False) -> None:
         self.folder = Path(folder)
         try:
             (self.folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
@@ -70,6 +71,9 @@ class RunWriter:
                 f"another process is writing {self.folder}; wait for it, or give this run another --out"
             ) from None
         self._files: dict[str, int] = {}
+        if new and (self.folder / CONFIG).exists():  # somebody was faster
+            self.close()
+            raise RecordError(f"{self.folder} exists; choose another name")
         try:
             if not (self.folder / CONFIG).exists():
                 write_atomically(self.folder / CONFIG, dump_yaml(config))

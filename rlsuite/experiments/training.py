@@ -1,97 +1,126 @@
-"""One recorded training run: ``runs/ENV/ALGO/NAME-sSEED/`` filled while an agent learns."""
+"""One recorded training run: ``runs/ENV/ALGO/NAME-sSEED/`` filled while an agent learns, and gone on with after a stop."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import logging
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from rlsuite.agents.base import Agent
-from rlsuite.agents.callbacks import BaseCallback
-from rlsuite.agents.evaluation import evaluate_policy
-from rlsuite.agents.registry import agent_class
-from rlsuite.envs.registration import make_env
-from rlsuite.errors import RecordError
+import rlsuite
+from rlsuite.agents import sb3
+from rlsuite.agents.base import Agent, checked_amount
+from rlsuite.errors import DivergenceError, RecordError, RlsuiteError
+from rlsuite.experiments.checkpoints import LAST, checkpoint_names, discard_after, read_checkpoint, sweep_temporary
+from rlsuite.experiments.interrupts import DeferredInterrupt
+from rlsuite.experiments.loading import require_run, what_was_run
 from rlsuite.experiments.provenance import provenance
-from rlsuite.experiments.records import CONFIG, EVALUATIONS, METRICS, RunWriter, run_folder, slug
-from rlsuite.experiments.runner import acts_deterministically
-from rlsuite.seeding import run_seeds
+from rlsuite.experiments.recording import Recorder, Report, cut_after
+from rlsuite.experiments.records import CONFIG, RunWriter, dump_yaml, read_config, run_folder, slug
+from rlsuite.experiments.run_environment import RunEnvironment
+from rlsuite.experiments.training_plan import TrainingPlan, hyperparameters_of, learns_from_batches
+from rlsuite.files import write_atomically
 
-EPISODE_WINDOW = 100  # stable-baselines3's rollout/ep_rew_mean is over the last 100 episodes
+__all__ = ["Report", "TrainingPlan", "new_run_folder", "resume", "train"]
 
-
-@dataclass(frozen=True)
-class TrainingPlan:
-    """What to train; names as in rl_zoo3."""
-
-    env_id: str
-    algo: str
-    n_timesteps: int
-    seed: int = 0
-    values: dict[str, Any] = field(default_factory=dict)
-    env_kwargs: dict[str, Any] = field(default_factory=dict)
-    eval_freq: int = 10_000
-    eval_episodes: int = 20
-    out: Path = Path("runs")
-    name: str | None = None
-
-
-@dataclass(frozen=True)
-class Report:
-    """Where a run stands, for whoever watches it."""
-
-    timesteps: int
-    metrics: dict[str, float]
+logger = logging.getLogger("rlsuite")
 
 
 def train(plan: TrainingPlan, on_report: Callable[[Report], None] = lambda _: None) -> tuple[Agent, Path]:
     """Train as planned; the agent and the folder of its record.
 
-    ``checkpoints/last`` is written at every evaluation and at the end, also on Ctrl-C; ``checkpoints/best`` whenever
-    an evaluation beats all earlier ones.
+    Every ``save_freq`` steps, at the end and on Ctrl-C a checkpoint is written from which :func:`resume` goes on as if
+    nothing had happened; ``checkpoints/best`` whenever an evaluation beats all earlier ones.
 
     Raises:
         RlsuiteError: bad input, an existing record under ``plan.name``, or a record that cannot be written.
+        DivergenceError: a loss is no longer finite; the message names the last good checkpoint.
+        KeyboardInterrupt: what was learned has been saved; the message says how to go on.
     """
     folder = new_run_folder(plan)
-    env, eval_env = make_env(plan.env_id, **plan.env_kwargs), make_env(plan.env_id, **plan.env_kwargs)
-    try:
-        agent = agent_class(plan.algo)(env, seed=plan.seed, **plan.values)
-        config = {
-            "env": plan.env_id,
-            "env_kwargs": plan.env_kwargs,
-            "algo": plan.algo,
-            "hyperparameters": {**vars(agent.hyperparameters)},
-            "n_timesteps": plan.n_timesteps,
-            "seed": plan.seed,
-            "eval_freq": plan.eval_freq,
-            "eval_episodes": plan.eval_episodes,
-            "provenance": provenance(),
-        }
-        with RunWriter(folder, config) as writer:
-            recorder = _Recorder(plan, eval_env, writer, on_report)
-            try:
-                agent.learn(plan.n_timesteps, recorder)
-            except KeyboardInterrupt:
-                raise KeyboardInterrupt(
-                    f"{folder} holds what was learned in {agent.num_timesteps} steps (checkpoint last)"
-                ) from None
-            finally:
-                agent.save(writer.checkpoint_path("last"))
-            recorder.evaluate_once_more()
-    finally:
-        env.close()
-        eval_env.close()
+    environment = environment_of(plan)
+    with ExitStack() as stack:
+        env = environment.batch()
+        stack.callback(env.close)
+        agent = plan.agent_type(env, seed=plan.seed, **_device(plan), **plan.values)
+        config = plan.config(hyperparameters_of(plan.agent_type, plan.values))
+        if plan.sources:
+            config["sources"] = plan.sources
+        writer = stack.enter_context(RunWriter(folder, config | {"provenance": provenance()}, new=True))
+        with _recording(plan, environment, writer, on_report) as recorder:
+            _learn(agent, recorder, 0, plan.n_timesteps)
     return agent, folder
+
+
+def resume(
+    run: str | Path,
+    on_report: Callable[[Report], None] = lambda _: None,
+    *,
+    n_timesteps: int | None = None,
+    trust: bool = False,
+) -> tuple[Agent, bool]:
+    """Go on with a run from its newest whole checkpoint to its end: the agent, and whether there was anything to do.
+
+    A run that is resumed writes what it would have written had it never been stopped (see
+    :mod:`rlsuite.experiments.recording`); where the state of its environment cannot be saved, a warning says that the
+    running episode restarts.
+
+    Args:
+        n_timesteps: when the run is finished, learn that many more steps, as a new call of ``learn``: schedules begin
+            anew. This is written to ``config.yaml``, so that a stopped extension is resumed without naming it again.
+        trust: import the modules that the run names, which runs their code.
+
+    Raises:
+        RecordError: there is no such run, it is damaged, or another process is writing it.
+    """
+    folder = require_run(run)
+    config = read_config(folder)
+    if "n_timesteps" not in config:
+        raise RecordError(f"{folder} is of a comparison; `rlsuite compare` with the same arguments goes on with it")
+    plan = _recorded_plan(config, folder / CONFIG, trust)
+    environment = environment_of(plan)
+    _warn_of_versions(config)
+    with ExitStack() as stack:
+        writer = stack.enter_context(RunWriter(folder, config))
+        sweep_temporary(folder)
+        env = environment.batch()
+        stack.callback(env.close)
+
+        def read(path: Path) -> Agent:
+            return plan.agent_type.load(path, env, **_device(plan))
+
+        if checkpoint_names(folder):
+            name, agent = read_checkpoint(folder, LAST, read)
+            logger.info("going on from %s", name)
+        else:
+            agent = plan.agent_type(env, seed=plan.seed, **_device(plan), **plan.values)
+        steps = agent.num_timesteps
+        began, amount = _newest_call(config, plan, folder / CONFIG)
+        if n_timesteps is None and steps - began >= amount:
+            return agent, False
+        cut_after(folder, steps)
+        discard_after(folder, steps)
+        with _recording(plan, environment, writer, on_report, resume_step=steps) as recorder:
+            if steps - began < amount:
+                _learn(agent, recorder, began, amount)
+            if n_timesteps is not None:
+                began, amount = agent.num_timesteps, checked_amount(n_timesteps, "n_timesteps")
+                extensions = [*config.get("extensions", []), {"from": began, "n_timesteps": amount}]
+                write_atomically(folder / CONFIG, dump_yaml(config | {"extensions": extensions}))
+                _learn(agent, recorder, began, amount)
+    return agent, True
+
+
+def environment_of(plan: TrainingPlan) -> RunEnvironment:
+    """The environments of a plan."""
+    return RunEnvironment(plan.env_id, plan.env_kwargs, plan.preprocessing, plan.n_envs)
 
 
 def new_run_folder(plan: TrainingPlan) -> Path:
     """``runs/ENV/ALGO/NAME-sSEED``; without a name, the first free ``run1``, ``run2`` …"""
-    algo = agent_class(plan.algo).name
+    algo = plan.agent_type.name
 
     def folder(name: str) -> Path:
         return run_folder(plan.out, plan.env_id, algo, f"{name}-s{plan.seed}")
@@ -100,7 +129,10 @@ def new_run_folder(plan: TrainingPlan) -> Path:
         if slug(plan.name) != plan.name:
             raise RecordError(f"{plan.name!r} cannot be the --name of a run; use letters, digits and . _ = , + -")
         if (folder(plan.name) / CONFIG).exists():
-            raise RecordError(f"{folder(plan.name)} exists; choose another --name or remove it")
+            raise RecordError(
+                f"{folder(plan.name)} exists; go on with it by `{resume_command(folder(plan.name), plan)}`, choose another "
+                "--name or remove it"
+            )
         return folder(plan.name)
     number = 1
     while (folder(f"run{number}") / CONFIG).exists():
@@ -108,61 +140,118 @@ def new_run_folder(plan: TrainingPlan) -> Path:
     return folder(f"run{number}")
 
 
-class _Recorder(BaseCallback):
-    """Writes metrics and evaluations, keeps the best policy."""
+def resume_command(folder: Path, plan: TrainingPlan) -> str:
+    """What to type to go on with a run."""
+    named = ":" in plan.env_id or (":" in plan.algo and plan.algo not in sb3.NAMES)
+    trust = ["--trust"] if named else []
+    return shlex.join(["rlsuite", "resume", str(folder), *trust])
 
-    def __init__(
-        self, plan: TrainingPlan, eval_env: Any, writer: RunWriter, on_report: Callable[[Report], None]
-    ) -> None:
-        super().__init__()
-        self.every = plan.eval_freq
-        self.plan, self.eval_env, self.writer, self.on_report = plan, eval_env, writer, on_report
-        self.best = -np.inf
-        self.evaluated_at = -1
 
-    def on_training_start(self, agent: Agent) -> None:
-        super().on_training_start(agent)
-        self.began, self.began_at = time.perf_counter(), agent.num_timesteps
+# -- learning ----------------------------------------------------------------------------------------------------------
 
-    def _on_step(self) -> bool:
-        self._record()
-        self.agent.save(self.writer.checkpoint_path("last"))
-        return True
 
-    def evaluate_once_more(self) -> None:
-        """At the end, unless the last checkpoint was there."""
-        self.num_timesteps = self.agent.num_timesteps
-        if self.evaluated_at != self.num_timesteps:
-            self._record()
+@contextmanager
+def _recording(
+    plan: TrainingPlan,
+    environment: RunEnvironment,
+    writer: RunWriter,
+    on_report: Callable[[Report], None],
+    resume_step: int | None = None,
+) -> Iterator[Recorder]:
+    """A recorder, with everything it needs open."""
+    if learns_from_batches(plan.agent_type):
+        import torch
 
-    def _record(self) -> None:
-        agent: Any = self.agent
-        seconds = time.perf_counter() - self.began
-        row: dict[str, Any] = {"time/total_timesteps": self.num_timesteps, "time/time_elapsed": seconds}
-        row["time/fps"] = (self.num_timesteps - self.began_at) / max(seconds, 1e-9)
-        returns, lengths = agent.episode_returns, agent.episode_lengths
-        row["time/episodes"] = len(returns)
-        if len(returns):
-            row["rollout/ep_rew_mean"] = float(np.mean(returns[-EPISODE_WINDOW:]))
-            row["rollout/ep_len_mean"] = float(np.mean(lengths[-EPISODE_WINDOW:]))
-        self.writer.append(METRICS, row)
-        scores, ep_lengths = evaluate_policy(
-            agent,
-            self.eval_env,
-            n_eval_episodes=self.plan.eval_episodes,
-            deterministic=acts_deterministically(agent),
-            seed=run_seeds(self.plan.seed).evaluation,
-            return_episode_rewards=True,
+        torch.set_num_threads(plan.num_threads)
+    with ExitStack() as stack:
+        interrupt = stack.enter_context(DeferredInterrupt())
+        tensorboard = None
+        if plan.tensorboard:
+            from rlsuite.experiments.tensorboard import TensorBoardWriter
+
+            tensorboard = stack.enter_context(TensorBoardWriter(writer.folder, resume_step=resume_step))
+            if resume_step is None:
+                shown = {"algo": plan.algo, "env": plan.env_id, "n_envs": plan.n_envs, "seed": plan.seed}
+                tensorboard.hparams(shown | hyperparameters_of(plan.agent_type, plan.values))
+        recorder = Recorder(plan, environment, writer, interrupt, on_report, tensorboard)
+        stack.callback(recorder.close)
+        yield recorder
+
+
+def _learn(agent: Any, recorder: Recorder, began: int, amount: int) -> None:
+    """The call of ``learn`` for ``amount`` steps that began at step ``began``, or what is left of it, recorded."""
+    folder, plan = recorder.writer.folder, recorder.plan
+    try:
+        if agent.num_timesteps == began:
+            agent.learn(amount, recorder.ticks)
+        elif learns_from_batches(type(agent)):
+            agent.resume(recorder.ticks)
+        else:
+            agent.learn(began + amount - agent.num_timesteps, recorder.ticks)
+        if not recorder.interrupted:
+            recorder.finish()
+    except DivergenceError as error:
+        good = _newest_name(folder)
+        told = f"the last good checkpoint is {good} of {folder}" if good else f"{folder} has no checkpoint yet"
+        raise DivergenceError(f"{error}; {told}; a smaller learning rate may help") from error
+    except KeyboardInterrupt:  # the second Ctrl-C
+        good = _newest_name(folder) or "the beginning"
+        raise KeyboardInterrupt(f"`{resume_command(folder, plan)}` goes on from {good}") from None
+    if recorder.interrupted:
+        recorder.save()
+        raise KeyboardInterrupt(
+            f"{agent.num_timesteps} steps are saved; go on with `{resume_command(folder, plan)}`"
+        ) from None
+
+
+def _newest_name(folder: Path) -> str | None:
+    from rlsuite.experiments.checkpoints import saved_steps, steps_name
+
+    steps = saved_steps(folder)
+    return steps_name(steps[-1]) if steps else None
+
+
+def _device(plan: TrainingPlan) -> dict[str, str]:
+    return {"device": plan.device} if learns_from_batches(plan.agent_type) else {}
+
+
+# -- reading a record --------------------------------------------------------------------------------------------------
+
+
+def _recorded_plan(config: dict[str, Any], path: Path, trust: bool) -> TrainingPlan:
+    if not trust:
+        what_was_run(path.parent)  # refuses modules
+    try:
+        return TrainingPlan.from_settings(config, where=str(path))
+    except RlsuiteError as error:
+        raise RecordError(str(error)) from None
+
+
+def _newest_call(config: dict[str, Any], plan: TrainingPlan, path: Path) -> tuple[int, int]:
+    """First step and length of the newest call of ``learn``.
+
+    Raises:
+        RecordError: the extensions in the configuration are malformed.
+    """
+    extensions = config.get("extensions", [])
+    if not isinstance(extensions, list):
+        raise RecordError(f"{path}: extensions must be a list, not {extensions!r}")
+    calls = [(0, plan.n_timesteps)]
+    for entry in extensions:
+        numbers = [entry.get(key) for key in ("from", "n_timesteps")] if isinstance(entry, dict) else []
+        if len(numbers) != 2 or not all(type(number) is int and number >= 0 for number in numbers):
+            raise RecordError(f"{path}: an extension must have from and n_timesteps, whole numbers; it is {entry!r}")
+        calls.append((numbers[0], numbers[1]))
+    return calls[-1]
+
+
+def _warn_of_versions(config: dict[str, Any]) -> None:
+    made_by = config.get("provenance")
+    versions = made_by.get("versions") if isinstance(made_by, dict) else None
+    before = versions.get("rlsuite") if isinstance(versions, dict) else None
+    if before != rlsuite.__version__:
+        logger.warning(
+            "the run was begun with rlsuite %s, this is %s: it may not go on exactly as it would have",
+            before,
+            rlsuite.__version__,
         )
-        evaluation = {
-            "time/total_timesteps": self.num_timesteps,
-            "eval/mean_reward": float(np.mean(scores)),
-            "eval/std_reward": float(np.std(scores)),
-            "eval/mean_ep_length": float(np.mean(ep_lengths)),
-        }
-        self.writer.append(EVALUATIONS, evaluation)
-        self.evaluated_at = self.num_timesteps
-        if evaluation["eval/mean_reward"] > self.best:
-            self.best = evaluation["eval/mean_reward"]
-            self.agent.save(self.writer.checkpoint_path("best"))
-        self.on_report(Report(self.num_timesteps, {**row, **evaluation}))

@@ -1,0 +1,41 @@
+"""The environments of a run: the batch that its agent learns in, and single ones to evaluate, film and play in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import gymnasium as gym
+from gymnasium.vector import VectorEnv
+
+from rlsuite.envs.preprocessing import Preprocessing
+from rlsuite.envs.vector import make_vec_env
+
+
+@dataclass(frozen=True)
+class RunEnvironment:
+    """How to make them again and again, all alike; ``kwargs`` may hold ``max_episode_steps``."""
+
+    env_id: str
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    n_envs: int = 1
+
+    def batch(self) -> gym.Env[Any, Any] | VectorEnv[Any, Any, Any]:
+        """What the agent learns in.
+
+        Raises:
+            RlsuiteError: the environment cannot be made.
+        """
+        return make_vec_env(self.env_id, self.n_envs, preprocessing=self.preprocessing, **self.kwargs)
+
+    def single(self, render_mode: str | None = None) -> gym.Env[Any, Any]:
+        """One more environment, which has nothing to do with those of :meth:`batch`.
+
+        Raises:
+            RlsuiteError: the environment cannot be made, or does not render like this.
+        """
+        kwargs = self.kwargs if render_mode is None else {**self.kwargs, "render_mode": render_mode}
+        env = make_vec_env(self.env_id, 1, preprocessing=self.preprocessing, vectorization="sync", **kwargs)
+        assert not isinstance(env, VectorEnv)
+        return env
