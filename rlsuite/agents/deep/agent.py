@@ -123,6 +123,10 @@ class DeepAgent(Agent):
         self.episodes.add(step, self.num_timesteps)
         return step
 
+    def abandon_episodes(self) -> None:
+        """Forget what belongs to the running episodes, which do not go on."""
+        self.episodes.abandon()
+
     def record(self, name: str, value: Any) -> None:
         """Set ``train/name``.
 
@@ -244,8 +248,8 @@ class DeepAgent(Agent):
         return np.array(self.episodes.ends, np.int64)
 
 
-def choose_device(device: str, observation_space: gym.Space[Any]) -> torch.device:
-    """The torch device of that name.
+def choose_device(device: str, observation_space: gym.Space[Any] | None = None) -> torch.device:
+    """The torch device of that name; ``auto`` depends on what is observed.
 
     Raises:
         HyperparameterError: there is no such device here.

@@ -42,6 +42,7 @@ from rlsuite.agents.deep.q_losses import kl_divergence, of_action, project, quan
 from rlsuite.agents.deep.q_networks import QNetwork
 from rlsuite.agents.deep.replay import ReplayBuffer, Sample
 from rlsuite.agents.deep.schedules import linear
+from rlsuite.agents.deep.vector import Transitions
 from rlsuite.errors import HyperparameterError
 
 _DRAWN_AHEAD = 1 << 23  # bytes of observations that are gathered in one go
@@ -61,12 +62,12 @@ class Minibatch(NamedTuple):
 
     @classmethod
     def of(cls, s: Sample, device: torch.device) -> Minibatch:
-        arrays = (s.observations, s.actions, s.rewards, s.next_observations, 1 - s.terminated, s.discounts, s.weights)
-        masks = None if s.next_masks is None else as_tensors(s.next_masks, device)
-        return cls(*(as_tensors(array, device) for array in arrays), masks)
+        continues, masks = 1 - s.terminated, None if s.next_masks is None else as_tensors(s.next_masks, device)
+        arrays = (s.observations, s.actions, s.rewards, s.next_observations, continues, s.discounts, s.weights)
+        return cls._make((*(as_tensors(array, device) for array in arrays), masks))
 
     def rows(self, which: slice) -> Minibatch:
-        return Minibatch(*(None if field is None else take(field, which) for field in self))
+        return Minibatch._make(None if field is None else take(field, which) for field in self)
 
 
 class DeepQLearning(DeepAgent):
@@ -192,8 +193,27 @@ class DeepQLearning(DeepAgent):
             epsilon = 1.0 if self.num_timesteps < h.learning_starts else self.epsilon
             actions = self._epsilon_greedy(envs.observations, epsilon, self.rng, masks)
         before = self.num_timesteps
-        self.replay.add(self.act_in_envs(actions), envs.action_masks if h.use_action_masks else None)
+        step = self.act_in_envs(actions)
+        self.replay.add(step, self._successor_masks(step) if h.use_action_masks else None)
         self.after_step(before)
+
+    def _successor_masks(self, step: Transitions) -> NDArray[np.bool_] | None:
+        """Actions allowed in the true successors: ``envs.action_masks`` belong to the next episode where one ended."""
+        masks, infos = self.envs.action_masks, self.envs.infos
+        if masks is None or not step.ended.any():
+            return masks
+        masks = masks.copy()
+        for i in np.flatnonzero(step.ended):
+            if isinstance(infos, list):
+                masks[i] = infos[i].get("action_mask", True)
+            else:
+                final = infos.get("final_info", infos)
+                masks[i] = final["action_mask"][i] if "action_mask" in final else True
+        return masks
+
+    def abandon_episodes(self) -> None:
+        super().abandon_episodes()
+        self.replay.abandon()
 
     def after_step(self, before: int) -> None:
         """Called after every vector step, ``before`` which there were so many environment steps."""

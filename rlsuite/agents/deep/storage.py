@@ -56,10 +56,15 @@ def load_agent(cls: type[T], path: str | Path, env: Any, *, device: str = "auto"
     Raises:
         RecordError: the file is missing, damaged, of another agent, does not fit the environment, or does not say how
             to make it.
+        HyperparameterError: there is no such device.
     """
+    from rlsuite.agents.deep.agent import choose_device
+
     header, arrays = read_file(path, FORMAT)
     if header.get("agent") != cls.name:
         raise RecordError(f"{path} holds a {header.get('agent')!r} agent, not {cls.name!r}")
+    if device != "auto":
+        choose_device(device)  # the caller's mistake, not the file's
     try:
         if env is None:
             env = remade(path, header["env"])
@@ -75,9 +80,9 @@ def load_agent(cls: type[T], path: str | Path, env: Any, *, device: str = "auto"
                 mine |= agent.episodes.running_as_arrays()
             went_on = part.load_state(mine, stored[name])
             if name == "envs" and not went_on:
-                agent.episodes.abandon()
+                agent.abandon_episodes()
         if "envs" not in stored:
-            agent.episodes.abandon()
+            agent.abandon_episodes()
         agent.num_timesteps = _count(header["num_timesteps"])
         began, agent._total_timesteps, episodes_before, agent._total_episodes = (
             None if value is None else _count(value) for value in header["learn"]
@@ -89,9 +94,9 @@ def load_agent(cls: type[T], path: str | Path, env: Any, *, device: str = "auto"
         if agent.device.type == "cpu" and len(arrays["torch_rng"]) == len(agent.torch_rng.get_state()):
             agent.torch_rng.set_state(torch.from_numpy(np.array(arrays["torch_rng"])))
     except RlsuiteError as error:
-        if str(path) not in str(error):
-            error.args = (f"{path}: {error}",)
-        raise
+        if isinstance(error, RecordError) and str(path) in str(error):
+            raise
+        raise RecordError(f"{path}: {error}") from None
     except DAMAGE as error:
         raise damaged(path, error) from None
     return agent
