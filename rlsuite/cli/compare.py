@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from rlsuite.experiments.compare import Plan
 
 DEFAULT_EPISODES = 500
+DEFAULT_TIMESTEPS = 50_000  # where deep agents are compared
+TABULAR, DEEP = (30, 50), (10, 25)  # default numbers of seeds and of checkpoints
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -19,19 +21,41 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         "compare",
         help="compare algorithms over seeds and write a verdict",
         description="Run every algorithm on every environment with the same seeds and write one HTML page with "
-        "learning curves, intervals, tests and maps. The same command again adds what is missing.",
+        "learning curves, intervals, tests and maps. The same command again adds what is missing, and goes on with deep "
+        "runs that were stopped.",
         epilog="example:  rlsuite compare --env CliffWalking-v1 --algo sarsa q-learning expected-sarsa --seeds 100 "
         "--set alpha=0.5",
     )
     parser.add_argument("--env", nargs="+", required=True, metavar="ID", help="Gymnasium ids, or my_module:My-v0")
     parser.add_argument("--algo", nargs="+", required=True, metavar="NAME", help="see `rlsuite list algos`")
-    parser.add_argument("--seeds", type=positive_int, default=30, metavar="N", help="runs 0…N-1 each (default: 30)")
+    parser.add_argument(
+        "--seeds", type=positive_int, metavar="N", help="runs 0…N-1 each (default: 30; with deep agents 10)"
+    )
     budget = parser.add_mutually_exclusive_group()
     budget.add_argument(
-        "--episodes", type=positive_int, metavar="N", help=f"episodes to learn (default: {DEFAULT_EPISODES})"
+        "--episodes",
+        type=positive_int,
+        metavar="N",
+        help=f"episodes to learn (default: {DEFAULT_EPISODES}; see -n)",
     )
     budget.add_argument(
-        "-n", "--n-timesteps", type=positive_int, metavar="N", help="environment steps to learn, instead"
+        "-n",
+        "--n-timesteps",
+        type=positive_int,
+        metavar="N",
+        help=f"environment steps to learn, instead (default with deep agents: {DEFAULT_TIMESTEPS})",
+    )
+    parser.add_argument(
+        "--n-envs",
+        type=positive_int,
+        metavar="N",
+        help="environments each deep agent learns in (default: its preset's)",
+    )
+    parser.add_argument(
+        "--preset",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="deep agents begin with their tuned settings for each environment (--no-preset: with their defaults)",
     )
     parser.add_argument(
         "--gamma", type=discount, metavar="G", help="discount factor of all algorithms (default: theirs)"
@@ -42,7 +66,10 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     add_env_kwargs(parser)
     add_set(parser, grid=True)
     parser.add_argument(
-        "--checkpoints", type=positive_int, default=50, metavar="N", help="points per curve (default: 50)"
+        "--checkpoints",
+        type=positive_int,
+        metavar="N",
+        help="points per curve (default: 50; with deep agents 25)",
     )
     parser.add_argument(
         "--eval-episodes",
@@ -82,6 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def make_plan(arguments: argparse.Namespace) -> Plan:
     """The plan that the arguments ask for, checked before anything runs."""
+    from rlsuite.errors import HyperparameterError
     from rlsuite.experiments.compare import Plan
     from rlsuite.experiments.env_arguments import parse_env_kwargs
     from rlsuite.experiments.records import slug
@@ -89,20 +117,28 @@ def make_plan(arguments: argparse.Namespace) -> Plan:
     from rlsuite.experiments.settings import expand
 
     env_ids = tuple(dict.fromkeys(arguments.env))
-    if arguments.n_timesteps:
-        budget = Budget("timesteps", arguments.n_timesteps, arguments.checkpoints)
+    settings = tuple(expand(arguments.algo, arguments.assignments, arguments.gamma))
+    deep = any(setting.deep for setting in settings)
+    seeds, checkpoints = DEEP if deep else TABULAR
+    checkpoints = arguments.checkpoints or checkpoints
+    if arguments.n_timesteps or (deep and not arguments.episodes):
+        budget = Budget("timesteps", arguments.n_timesteps or DEFAULT_TIMESTEPS, checkpoints)
     else:
-        budget = Budget("episodes", arguments.episodes or DEFAULT_EPISODES, arguments.checkpoints)
+        budget = Budget("episodes", arguments.episodes or DEFAULT_EPISODES, checkpoints)
+    if arguments.n_envs is not None and not deep:
+        raise HyperparameterError(f"--n-envs is for deep agents; {', '.join(arguments.algo)} learn in one environment")
     return Plan(
         env_ids=env_ids,
-        settings=tuple(expand(arguments.algo, arguments.assignments, arguments.gamma)),
-        n_seeds=arguments.seeds,
+        settings=settings,
+        n_seeds=arguments.seeds or seeds,
         budget=budget,
         out=arguments.out or Path("runs/compare") / "+".join(slug(env_id) for env_id in env_ids),
         env_kwargs=parse_env_kwargs(env_ids, arguments.env_kwargs),
         max_episode_steps=arguments.max_episode_steps,
         eval_episodes=arguments.eval_episodes,
         workers=arguments.workers,
+        presets=arguments.preset,
+        n_envs=arguments.n_envs,
     )
 
 
@@ -120,6 +156,6 @@ def _run_with_progress(compare: Any, plan: Plan, console: Any) -> Any:
                 console.print("compiling the algorithms for this machine (first use only; kept for next time)")
                 told = True
             what = f"compiling {progress.label}" if progress.compiling else progress.label
-            bar.update(task, completed=progress.done, total=progress.total, description=what)
+            bar.update(task, completed=progress.done + progress.share, total=progress.total, description=what)
 
         return compare.run(plan, show)

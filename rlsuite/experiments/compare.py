@@ -1,6 +1,7 @@
 """Comparisons: seeds × algorithms × environments, run in parallel, recorded as they finish, resumed where they stopped.
 
-``run(plan)`` leaves ``OUT/runs/ENV/ALGO/NAME/`` with one line of ``metrics.jsonl`` per finished seed and returns the
+``run(plan)`` leaves ``OUT/runs/ENV/ALGO/NAME/`` with one line of ``metrics.jsonl`` per finished seed (of deep agents:
+one folder ``NAME-sSEED`` per seed, see :mod:`~rlsuite.experiments.deep_runs`) and returns the
 :class:`~rlsuite.experiments.results.Comparison` of everything recorded, so a second call with the same output adds only
 what is missing. ``NAME`` contains a digest of what determines a run (:func:`_digest`): changing a hyperparameter, the
 budget, the horizon, or the environment or algorithm itself starts another record instead of mixing two experiments.
@@ -12,31 +13,22 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import rlsuite
 from rlsuite.agents.tabular.kernels import compiled_before, mark_compiled
-from rlsuite.envs.finite.mdp import DEFAULT_HORIZON, FiniteMDP
-from rlsuite.envs.finite.spaces import DiscreteIndex
-from rlsuite.envs.registration import make_env
-from rlsuite.errors import HyperparameterError, ModelUnavailableError
-from rlsuite.experiments.fingerprints import mdp_digest, source_digest
+from rlsuite.errors import RecordError
+from rlsuite.experiments.deep_runs import DeepSpec, prepare_worker, read_result, run_deep, share_done
+from rlsuite.experiments.fingerprints import source_digest
+from rlsuite.experiments.problems import Problem, change_notes, gamma_notes, metric_of, read_problem
 from rlsuite.experiments.provenance import provenance
 from rlsuite.experiments.records import CONFIG, METRICS, RunWriter, dump_yaml, read_config, read_rows, run_folder
-from rlsuite.experiments.results import Comparison, Entry, Reference, Run, Task
-from rlsuite.experiments.runner import (
-    Budget,
-    ExactReturn,
-    RunSpec,
-    Scorer,
-    ValuePredictionError,
-    changes,
-    run_on_env,
-    run_on_model,
-)
+from rlsuite.experiments.results import Comparison, Entry, Run, Task
+from rlsuite.experiments.runner import Budget, RunSpec, Scorer, run_on_env, run_on_model
 from rlsuite.experiments.settings import Setting
 from rlsuite.experiments.shared_records import checkpoint_path, read_run, read_tables
 from rlsuite.files import write_atomically
@@ -44,6 +36,7 @@ from rlsuite.files import write_atomically
 # Seconds. Shorter runs hold the GIL most of the time (making agents, scoring, writing), and threads that hand it to and
 # fro after each short kernel are slower than one thread; measured at 4 ms a run: 1.6 times slower with two.
 SHORT_RUN = 0.05
+PATIENCE = 2.0  # seconds between two looks at how far deep runs are
 
 
 @dataclass(frozen=True)
@@ -54,6 +47,8 @@ class Plan:
         env_ids: Gymnasium ids. env_kwargs: by id. settings: the algorithms.
         n_seeds: runs k = 0 … n_seeds - 1. max_episode_steps: overrides the environments' own limit.
         eval_episodes: episodes per score where there is no model. workers: parallel runs (default: all processors).
+        presets: whether deep agents begin with their preset for each environment. n_envs: environments that each of
+            them learns in, instead of the preset's. save_every: seconds between two checkpoints of a deep run.
     """
 
     env_ids: tuple[str, ...]
@@ -66,6 +61,9 @@ class Plan:
     eval_episodes: int = 10
     workers: int | None = None
     command: str | None = None
+    presets: bool = True
+    n_envs: int | None = None
+    save_every: float = 30.0
 
 
 @dataclass(frozen=True)
@@ -76,14 +74,15 @@ class Progress:
     total: int
     label: str
     compiling: bool = False
+    share: float = 0.0  # of unfinished runs, in runs
 
 
 @dataclass
 class _Job:
-    """One setting on one environment: its record and the seeds still missing."""
+    """One setting on one environment: its record (a folder per seed where it is deep) and the seeds still missing."""
 
     setting: Setting
-    problem: _Problem
+    problem: Problem
     folder: Path
     runs: dict[int, Run]
 
@@ -100,29 +99,28 @@ class _Job:
             checkpoint=str(checkpoint_path(self.folder, seed)),
         )
 
+    def deep_spec(self, plan: Plan, seed: int) -> DeepSpec:
+        problem = self.problem
+        return DeepSpec(
+            env_id=problem.env_id,
+            env_kwargs=problem.env_kwargs,
+            algo=self.setting.source,
+            values=self.setting.values,
+            n_envs=self.setting.n_envs,
+            seed=seed,
+            budget=plan.budget,
+            horizon=problem.horizon,
+            eval_episodes=plan.eval_episodes,
+            exact=_exact(problem, self.setting),
+            folder=self.folder_of(seed),
+            preprocessing=self.setting.preprocessing,
+            config=_config(self, plan, seed),
+            save_every=plan.save_every,
+        )
 
-@dataclass(frozen=True)
-class _Problem:
-    """One environment, read once: its model where it has one, the horizon, the exact solution.
-
-    ``fingerprint`` changes when the environment does: with its dynamics, or, without a model, with its source.
-    """
-
-    env_id: str
-    env_kwargs: dict[str, Any]
-    horizon: int
-    gamma: float
-    metric: Literal["return", "rms-error"]
-    mdp: FiniteMDP | None
-    reference: Reference | None
-    fingerprint: str
-    changes: bool
-
-    def scorer(self, setting: Setting) -> Scorer:
-        assert self.mdp is not None
-        if self.metric == "rms-error":
-            return ValuePredictionError(self.mdp, setting.hyperparameters["gamma"])
-        return ExactReturn(self.mdp, self.horizon)
+    def folder_of(self, seed: int) -> Path:
+        """The folder of one deep run."""
+        return self.folder.with_name(f"{self.folder.name}-s{seed}")
 
 
 def run(plan: Plan, on_progress: Callable[[Progress], None] = lambda _: None) -> Comparison:
@@ -133,10 +131,18 @@ def run(plan: Plan, on_progress: Callable[[Progress], None] = lambda _: None) ->
     Raises:
         RlsuiteError: an environment, algorithm or record that cannot be used; nothing has been run then.
     """
-    metric = _metric(plan.settings)
-    problems = [_read_problem(plan, env_id, metric) for env_id in plan.env_ids]
-    jobs = [_open_job(plan, problem, setting) for problem in problems for setting in plan.settings]
-    notes = [*_gamma_note(plan.settings), *_change_notes(problems), *_execute(plan, jobs, on_progress)]
+    metric = metric_of(plan.settings)
+    settings = {env_id: [_resolved(plan, setting, env_id) for setting in plan.settings] for env_id in plan.env_ids}
+    problems = [
+        read_problem(env_id, plan.env_kwargs.get(env_id, {}), settings[env_id], metric, plan.max_episode_steps)
+        for env_id in plan.env_ids
+    ]
+    jobs = [_open_job(plan, problem, setting) for problem in problems for setting in settings[problem.env_id]]
+    for job in jobs:
+        if job.setting.deep and any(k not in job.runs for k in range(plan.n_seeds)):
+            _try(job.deep_spec(plan, 0))
+    notes = [note for problem in problems for note in gamma_notes(settings[problem.env_id], problem)]
+    notes += [*change_notes(problems), *_execute(plan, jobs, on_progress), *_failure_notes(jobs)]
     tasks = tuple(
         Task(
             env_id=problem.env_id,
@@ -148,86 +154,64 @@ def run(plan: Plan, on_progress: Callable[[Progress], None] = lambda _: None) ->
             entries=tuple(_entry(job, plan.n_seeds) for job in jobs if job.problem is problem),
             mdp=problem.mdp,
             reference=problem.reference,
+            threshold=problem.threshold,
         )
         for problem in problems
     )
     made_by = provenance(plan.command)
-    return Comparison(tasks, command=made_by["command"], provenance=made_by, notes=tuple(notes))
+    return Comparison(tasks, command=made_by["command"], provenance=made_by, notes=tuple(dict.fromkeys(notes)))
 
 
 # -- before anything runs ----------------------------------------------------------------------------------------------
 
 
-def _metric(settings: Iterable[Setting]) -> Literal["return", "rms-error"]:
-    kinds = {setting.algo: setting.agent.kind for setting in settings}
-    predictors = [algo for algo, kind in kinds.items() if kind == "prediction"]
-    others = [algo for algo, kind in kinds.items() if kind != "prediction"]
-    if predictors and others:
-        raise HyperparameterError(
-            f"cannot compare {', '.join(predictors)} (learn the value of a given policy) with {', '.join(others)} "
-            "(find a policy); compare each kind by itself"
-        )
-    return "rms-error" if predictors else "return"
+def _resolved(plan: Plan, setting: Setting, env_id: str) -> Setting:
+    """A deep setting with its preset for the environment below what was given; a tabular one as it is.
+
+    The environment is the same for all algorithms, so a preset's ``env_kwargs`` are not heeded, nor its budget.
+    """
+    if not setting.deep:
+        return setting
+    from rlsuite.experiments.presets import Layer, merge, preset_layers
+    from rlsuite.experiments.training_plan import TrainingPlan
+
+    given: dict[str, Any] = {"env": env_id, "algo": setting.source, "hyperparameters": setting.values}
+    given |= {} if plan.n_envs is None else {"n_envs": plan.n_envs}
+    layers = preset_layers(setting.source, env_id) if plan.presets else []
+    merged, _ = merge([*layers, Layer("command line", given)])
+    chosen = TrainingPlan.from_settings({**merged, "env_kwargs": {}}, where=f"{setting.algo} on {env_id}")
+    named = [*(layer.source for layer in layers), *(["--set"] if setting.values else [])]
+    return replace(
+        setting,
+        values=chosen.values,
+        n_envs=chosen.n_envs,
+        preprocessing=chosen.preprocessing.as_dict(),
+        origin=" + ".join(named) or "defaults",
+    )
 
 
-def _gammas(settings: Iterable[Setting]) -> list[float]:
-    """The discount factors of the learners (of the planners, where there are no learners), greatest first."""
-    found = {
-        planning: {s.hyperparameters["gamma"] for s in settings if (s.agent.kind == "planning") is planning}
-        for planning in (False, True)
-    }
-    return sorted(found[False] or found[True], reverse=True)
+def _try(spec: DeepSpec) -> None:
+    """Make the agent once, so that one that cannot be made is told before anything runs."""
+    with closing(spec.make_env(spec.n_envs)) as env:
+        spec.make_agent(env)
 
 
-def _gamma_note(settings: Iterable[Setting]) -> list[str]:
-    gammas = _gammas(settings)
-    if len(gammas) == 1:
-        return []
-    return [f"discount factors differ ({', '.join(f'{g:g}' for g in gammas)}); V* is shown at {gammas[0]:g}"]
+def _exact(problem: Problem, setting: Setting) -> bool:
+    """Whether scores are computed from the model rather than estimated by episodes."""
+    if not setting.deep:
+        return problem.mdp is not None
+    return not setting.preprocessing and (problem.mdp is not None or (problem.changes and setting.n_envs == 1))
 
 
-def _change_notes(problems: Iterable[_Problem]) -> list[str]:
-    return [
-        f"{problem.env_id} changes while it is learned: a learned policy is scored, exactly, on what the environment is "
-        "at that moment; how soon an algorithm adapts shows in its steps per episode while learning"
-        for problem in problems
-        if problem.changes
-    ]
-
-
-def _read_problem(plan: Plan, env_id: str, metric: Literal["return", "rms-error"]) -> _Problem:
-    from rlsuite.experiments.reference import solve_reference
-
-    kwargs = plan.env_kwargs.get(env_id, {})
-    env = make_env(env_id, **kwargs)
-    try:
-        DiscreteIndex(env.observation_space)
-        DiscreteIndex(env.action_space, "action")
-        own_limit = env.spec.max_episode_steps if env.spec else None
-        horizon = plan.max_episode_steps or own_limit or DEFAULT_HORIZON
-        try:
-            mdp = FiniteMDP.from_env(env)
-        except ModelUnavailableError as error:
-            needing = [s.algo for s in plan.settings if s.agent.kind == "planning"]
-            if metric == "rms-error":
-                needing = [s.algo for s in plan.settings]
-            if needing:
-                raise ModelUnavailableError(f"{needing[0]} cannot run on {env_id}: {error}") from None
-            mdp = None
-        changing = changes(env)
-        fingerprint = mdp_digest(mdp) if mdp is not None else source_digest(type(env.unwrapped))
-    finally:
-        env.close()
-    gamma = _gammas(plan.settings)[0]
-    reference = solve_reference(mdp, gamma, horizon) if mdp is not None else None
-    return _Problem(env_id, kwargs, horizon, gamma, metric, mdp, reference, fingerprint, changing)
-
-
-def _open_job(plan: Plan, problem: _Problem, setting: Setting) -> _Job:
+def _open_job(plan: Plan, problem: Problem, setting: Setting) -> _Job:
     given = ",".join(f"{name}={value}" for name, value in sorted(setting.values.items()))[:80] or "default"
     folder = run_folder(plan.out / "runs", problem.env_id, setting.algo, f"{given}-{_digest(plan, problem, setting)}")
+    job = _Job(setting, problem, folder, {})
+    if setting.deep:
+        found = {seed: read_result(job.folder_of(seed)) for seed in range(plan.n_seeds)}
+        job.runs = {seed: run for seed, run in found.items() if run is not None}
+        return job
     runs = {run.seed: run for run in (read_run(folder, row) for row in read_rows(folder / METRICS))}
-    job = _Job(setting, problem, folder, runs)
     if (folder / CONFIG).exists():
         read_config(folder)  # a damaged one is told now, not when somebody wants to load the run
     elif runs:
@@ -237,8 +221,9 @@ def _open_job(plan: Plan, problem: _Problem, setting: Setting) -> _Job:
     return job
 
 
-def _digest(plan: Plan, problem: _Problem, setting: Setting) -> str:
+def _digest(plan: Plan, problem: Problem, setting: Setting) -> str:
     """Eight hex digits of everything that determines a run besides its seed."""
+    learns_in = {"n_envs": setting.n_envs, "preprocessing": setting.preprocessing} if setting.deep else {}
     return setting.digest(
         version=rlsuite.__version__,
         algo=setting.source,
@@ -248,12 +233,13 @@ def _digest(plan: Plan, problem: _Problem, setting: Setting) -> str:
         env_fingerprint=problem.fingerprint,
         budget=[plan.budget.unit, plan.budget.amount, plan.budget.n_checkpoints],
         horizon=problem.horizon,
-        eval_episodes=plan.eval_episodes if problem.mdp is None else None,
+        eval_episodes=None if _exact(problem, setting) else plan.eval_episodes,
+        **learns_in,
     )
 
 
-def _config(job: _Job, plan: Plan) -> dict[str, Any]:
-    return {
+def _config(job: _Job, plan: Plan, seed: int | None = None) -> dict[str, Any]:
+    config: dict[str, Any] = {
         "env": job.problem.env_id,
         "env_kwargs": job.problem.env_kwargs,
         "algo": job.setting.source,
@@ -264,9 +250,14 @@ def _config(job: _Job, plan: Plan) -> dict[str, Any]:
         "max_episode_steps": job.problem.horizon,
         "metric": job.problem.metric,
         "eval_episodes": plan.eval_episodes,
-        "seeds": "run k uses SeedSequence(k); see metrics.jsonl for the finished k",
-        "provenance": provenance(plan.command),
     }
+    if seed is None:
+        config["seeds"] = "run k uses SeedSequence(k); see metrics.jsonl for the finished k"
+    else:
+        setting = job.setting
+        config |= {"hyperparameters_from": setting.origin, "seed": seed}
+        config |= {"n_envs": setting.n_envs, "preprocessing": setting.preprocessing}
+    return {**config, "provenance": provenance(plan.command)}
 
 
 # -- running -----------------------------------------------------------------------------------------------------------
@@ -275,21 +266,37 @@ def _config(job: _Job, plan: Plan) -> dict[str, Any]:
 def _execute(plan: Plan, jobs: list[_Job], on_progress: Callable[[Progress], None]) -> Iterator[str]:
     """Run the missing seeds of every job; yields the notes that the report has to show."""
     todo = [(job, seeds) for job in jobs if (seeds := [k for k in range(plan.n_seeds) if k not in job.runs])]
+    todo.sort(key=lambda pair: not pair[0].setting.deep)  # processes learn while compiled runs are made here
     total = len(jobs) * plan.n_seeds
     done = total - sum(len(seeds) for _, seeds in todo)
+    running: dict[Future[Any], DeepSpec] = {}
 
-    def finish(job: _Job, writer: RunWriter, run: Run) -> None:
+    def finish(job: _Job, writer: RunWriter | None, run: Run) -> None:
         nonlocal done
         _record(job, writer, run)
         done += 1
         on_progress(Progress(done, total, job.setting.label))
 
+    def on_the_way() -> Progress:
+        """How far deep runs are: they take minutes or hours each."""
+        shares = [(spec, share_done(spec.folder, spec.budget)) for spec in running.values() if spec.folder.exists()]
+        begun = [f"{spec.algo} s{spec.seed} {share:.0%}" for spec, share in shares if share]
+        return Progress(done, total, ", ".join(begun[:3]), share=sum(share for _, share in shares))
+
     with ExitStack() as stack:
-        writers = [stack.enter_context(RunWriter(job.folder, _config(job, plan))) for job, _ in todo]
+        tabular = [job for job, _ in todo if not job.setting.deep]
+        writers = {job.folder: stack.enter_context(RunWriter(job.folder, _config(job, plan))) for job in tabular}
         executors = _Executors(plan.workers or os.cpu_count() or 1, stack)
-        futures: dict[Future[Run], tuple[_Job, RunWriter]] = {}
+        futures: dict[Future[Any], tuple[_Job, RunWriter | None]] = {}
         try:
-            for (job, seeds), writer in zip(todo, writers, strict=True):
+            for job, seeds in todo:
+                writer = writers.get(job.folder)
+                submitted: list[Future[Any]]
+                if job.setting.deep:
+                    made = {executors.processes.submit(run_deep, s): s for s in (job.deep_spec(plan, k) for k in seeds)}
+                    running |= made
+                    futures |= dict.fromkeys(made, (job, None))
+                    continue
                 specs = [job.spec(plan, seed) for seed in seeds]
                 on_progress(Progress(done, total, job.setting.label, compiling=not compiled_before(job.setting.algo)))
                 if job.problem.mdp is None:
@@ -303,20 +310,38 @@ def _execute(plan: Plan, jobs: list[_Job], on_progress: Callable[[Progress], Non
                 futures |= dict.fromkeys(submitted, (job, writer))
             pending = set(futures)
             while pending:
-                finished, pending = wait(pending, return_when=FIRST_COMPLETED)
+                finished, pending = wait(pending, timeout=PATIENCE if running else None, return_when=FIRST_COMPLETED)
                 for future in finished:
+                    running.pop(future, None)
                     finish(*futures.pop(future), future.result())
+                if running and not finished:
+                    on_progress(on_the_way())
         except BaseException as error:
             executors.cancel()
             for future, (job, writer) in futures.items():
-                if future.done() and not future.cancelled() and future.exception() is None:
+                if future.done() and not future.cancelled() and future.exception() is None and future.result():
                     finish(job, writer, future.result())
+            if isinstance(error, BrokenProcessPool):
+                raise RecordError(
+                    "a process that learned has died (killed, or out of memory: try fewer --workers); what finished is "
+                    "kept, and the same command goes on from here"
+                ) from None
             if not isinstance(error, KeyboardInterrupt):
                 raise
             told = f"{done} of {total} runs finished; the same command goes on from here"
             if not all(job.runs for job in jobs):  # nothing to compare yet
                 raise KeyboardInterrupt(told) from None
             yield f"interrupted: {told}"
+
+
+def _failure_notes(jobs: Iterable[_Job]) -> list[str]:
+    """Runs that ended before their budget was spent, and why."""
+    return [
+        f"{job.setting.label} on {job.problem.env_id}: run {seed} failed: {run.failure}"
+        for job in jobs
+        for seed, run in sorted(job.runs.items())
+        if run.failure
+    ]
 
 
 def _short_runs(job: _Job, specs: list[RunSpec], scorer: Scorer) -> Iterator[Run]:
@@ -346,6 +371,7 @@ class _Executors:
     def __init__(self, workers: int, stack: ExitStack) -> None:
         self.workers, self.stack = workers, stack
         self._made: dict[str, Executor] = {}
+        self._stop: Any = None
 
     @property
     def threads(self) -> Executor:
@@ -359,30 +385,60 @@ class _Executors:
             import multiprocessing
 
             context = multiprocessing.get_context("spawn")
-            self._made["processes"] = self.stack.enter_context(ProcessPoolExecutor(self.workers, context))
+            self._stop = context.Event()
+            self.stack.enter_context(_one_thread_each())
+            self._made["processes"] = self.stack.enter_context(
+                ProcessPoolExecutor(self.workers, context, prepare_worker, (self._stop,))
+            )
         return self._made["processes"]
 
     def cancel(self) -> None:
+        """Drop what is waiting; deep runs save themselves and stop, others end first."""
+        if self._stop is not None:
+            self._stop.set()
         for executor in self._made.values():
             executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _record(job: _Job, writer: RunWriter, run: Run) -> None:
-    """Append ``run`` to its record; scores of a run that diverged are NaN, and stay so (``null`` on disk)."""
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """For processes started meanwhile: numerical libraries use one thread in each, since there are many processes."""
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _record(job: _Job, writer: RunWriter | None, run: Run) -> None:
+    """Append ``run`` to its record (a deep run has written its own); scores of a run that diverged are NaN, and stay so
+    (``null`` on disk)."""
+    job.runs[run.seed] = run
+    if writer is None:
+        return
     row = {
         name: getattr(run, name) for name in ("seed", "steps", "episodes", "score", "returns", "lengths", "wall_time")
     }
     writer.append(METRICS, row)
-    job.runs[run.seed] = run
 
 
 def _entry(job: _Job, n_seeds: int) -> Entry:
     runs = tuple(job.runs[seed] for seed in sorted(job.runs) if seed < n_seeds)
+    setting, mdp = job.setting, job.problem.mdp
     return Entry(
-        label=job.setting.label,
-        algo=job.setting.algo,
-        kind=job.setting.agent.kind,
-        hyperparameters=job.setting.hyperparameters,
+        label=setting.label,
+        algo=setting.algo,
+        kind=setting.agent.kind,
+        hyperparameters=setting.hyperparameters,
         runs=runs,
-        tables=read_tables(job.folder, job.setting.agent, job.problem.mdp, runs) if job.problem.mdp and runs else None,
+        tables=read_tables(job.folder, setting.agent, mdp, runs) if mdp and runs and not setting.deep else None,
+        origin=setting.origin if setting.deep or not setting.values else "--set",
+        deep=setting.deep,
+        n_envs=setting.n_envs,
     )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FAINT_RUNS = 20  # individual runs drawn per algorithm, the first ones; more would only make a smear
 AGGREGATE_POINTS, AGGREGATE_REPS = 26, 500
+TRAINING_POINTS, TRAINING_WINDOW = 100, 0.05  # of returns while training, and the share of the budget averaged over
 NORMALISED_FLOOR = -0.5  # where the axis of normalised scores ends, lest one bad task hide all others
 FIRST_SHARE = 0.1  # of the budget, not heeded when the range of training returns is chosen
 
@@ -53,26 +54,23 @@ def learning_curves(task: Task) -> Figure:
 
 def training_curves(task: Task) -> Figure | None:
     """Mean training return between one checkpoint and the next, exploration included; ``None`` without episodes."""
-    found = [(i, entry, windowed_returns(entry)) for i, entry in enumerate(task.entries) if entry.runs]
-    found = [(i, entry, windows) for i, entry, windows in found if np.isfinite(windows).any()]
+    found = [(i, entry, *_training_returns(task, entry)) for i, entry in enumerate(task.entries) if entry.runs]
+    found = [(i, entry, at, windows) for i, entry, at, windows in found if np.isfinite(windows).any()]
     if not found:
         return None
     names = _reference_names(task)[:1]
-    labels = [plain(entry.label) for _, entry, _ in found] + names
+    labels = [plain(entry.label) for _, entry, _, _ in found] + names
     with style():
         figure, axes = _curves_canvas(labels)
         lines, extremes = [], []
-        for i, entry, windows in found:
+        for i, entry, at, windows in found:
             inside = np.isfinite(windows).all(axis=0)  # every run finished an episode in this window
             if not inside.any():
                 lines.append(axes.plot([], [], color=pen(i).color)[0])
                 continue
-            _, steps, episodes = score_curves(task, entry)
-            ends = (episodes if task.budget_unit == "episodes" else steps).mean(axis=0)
-            at = ((ends[:-1] + ends[1:]) / 2)[inside]
             band = statistics.curve_band(windows[:, inside], "iqm", rng=_stream("training", task.env_id, entry.label))
-            lines.append(_curve(axes, at, band, pen(i), windows[:, inside]))
-            late = at >= FIRST_SHARE * ends[-1]  # the first windows may lie far below all that follows
+            lines.append(_curve(axes, at[inside], band, pen(i), windows[:, inside]))
+            late = at[inside] >= FIRST_SHARE * at[-1]  # the first windows may lie far below all that follows
             extremes += [edge[late | ~late.any()] for edge in band]
         if extremes:
             _limits(axes, np.concatenate(extremes), _reference_values(task)[:1])
@@ -146,6 +144,33 @@ def aggregate_curves(comparison: Comparison, tasks: list[Task], labels: tuple[st
     return figure
 
 
+def smoothed_returns(entry: Entry, grid: Floats, window: float) -> Floats:
+    """``(n_runs, len(grid))`` mean return of the episodes that ended in the ``window`` of steps before each point; where
+    none did, what it was before; NaN before the first."""
+    rows = np.full((len(entry.runs), grid.size), np.nan)
+    for row, run in zip(rows, entry.runs, strict=True):
+        total = np.concatenate([[0.0], np.cumsum(run.returns)])
+        first = np.searchsorted(run.episode_ends, grid - window, side="right")
+        last = np.searchsorted(run.episode_ends, grid, side="right")
+        some = last > first
+        row[some] = (total[last] - total[first])[some] / (last - first)[some]
+        known = np.maximum.accumulate(np.where(some, np.arange(grid.size), -1))
+        row[known >= 0] = row[known[known >= 0]]
+    return rows
+
+
+def _training_returns(task: Task, entry: Entry) -> tuple[Floats, Floats]:
+    """Where on the axis, and the windows' mean returns of each run. Learners of different kinds finish episodes at
+    different times, so where they were given steps all are shown over the same windows of steps."""
+    if task.deep and task.budget_unit == "timesteps":
+        end = float(max(run.steps[-1] for run in entry.runs))
+        grid = np.linspace(0.0, end, TRAINING_POINTS + 1)[1:]
+        return grid, smoothed_returns(entry, grid, TRAINING_WINDOW * end)
+    _, steps, episodes = score_curves(task, entry)
+    ends = (episodes if task.budget_unit == "episodes" else steps).mean(axis=0)
+    return (ends[:-1] + ends[1:]) / 2, windowed_returns(entry)
+
+
 def windowed_returns(entry: Entry) -> Floats:
     """``(n_runs, n_checkpoints - 1)`` mean return of the episodes that ended between two checkpoints, NaN for none."""
     n_points = max(run.episodes.size for run in entry.runs)
@@ -186,14 +211,20 @@ def _constant(axes: Axes, score: float, how: Pen) -> Any:
 
 
 def _reference_names(task: Task) -> list[str]:
-    if task.reference is None or task.metric != "return":
+    if task.metric != "return":
         return []
+    if task.reference is None:
+        return [] if task.threshold is None else [f"reward threshold ({short(task.threshold)})"]
     best = "exact optimum" if sees_the_state(task) else "optimum seeing the state"
     return [best, f"random ({short(task.reference.random)})"]
 
 
 def _reference_values(task: Task) -> list[float]:
-    return [task.reference.optimum, task.reference.random] if _reference_names(task) and task.reference else []
+    if task.metric != "return":
+        return []
+    if task.reference is None:
+        return [] if task.threshold is None else [task.threshold]
+    return [task.reference.optimum, task.reference.random]
 
 
 def _references(axes: Axes, task: Task) -> list[Any]:

@@ -18,6 +18,7 @@ from rlsuite.experiments.results import Comparison, Entry, Task
 DIGITS = 10  # of the task's scale; policies evaluated in another order agree to about 13
 ONLINE_SHARE = 0.1  # "while learning" is the last tenth of the training episodes
 TIED_SHARE = 0.9  # of each algorithm's runs with one and the same return while learning: the return says nothing
+SOLVED = "the reward threshold"
 
 Floats = NDArray[np.float64]
 
@@ -110,8 +111,8 @@ def pace(task: Task) -> Pace | None:
     comes the better, while it is no merit to end soon where nothing, or less, is earned.
     """
     learners = [entry for entry in task.entries if entry.kind != "planning" and usable(entry)]
-    if task.metric != "return" or len(learners) < 2:
-        return None
+    if task.metric != "return" or len(learners) < 2 or (task.deep and task.mdp is None):
+        return None  # without a model nobody knows that the reward comes at the end: it may be for lasting long
     found = [online_returns(entry) for entry in learners]
     found = [returns[~np.isnan(returns)] for returns in found]
     finished = np.concatenate(found)
@@ -200,7 +201,8 @@ def thresholds(task: Task, share: float = 0.95) -> list[Threshold]:
     """Scores to be reached: ``share`` of the way from the random policy to the optimum, and the optimum itself.
 
     Without a reference that the agents can attain (or for errors) the way leads from the mean score before learning to
-    the best algorithm's final mean: a yardstick that the runs themselves set.
+    the best algorithm's final mean: a yardstick that the runs themselves set. Before it comes the return at which the
+    environment counts as solved, where it names one.
     """
     percent = f"{share:.0%}".replace("%", " %")
     if normalisable(task) and task.reference is not None and sees_the_state(task):
@@ -208,15 +210,18 @@ def thresholds(task: Task, share: float = 0.95) -> list[Threshold]:
         way = "of the way from the uniformly random policy to the exact optimum"
         partial = Threshold(low + share * (high - low), f"{percent} of optimum", f"{percent} {way}")
         return [*([partial] if share < 1 else []), Threshold(high, "optimum", "the exact optimum")]
+    named = []
+    if task.threshold is not None:
+        named = [Threshold(task.threshold, "solved", f"{SOLVED} of the environment, {task.threshold:g}")]
     entries = [entry for entry in task.entries if usable(entry)]
     learners = [entry for entry in entries if entry.kind != "planning"]
     if not learners:
-        return []
+        return named
     start = float(np.mean([run.score[0] for entry in learners for run in entry.runs]))
     finals = [float(entry.final_scores.mean()) for entry in entries]
     best = max(finals) if task.higher_is_better else min(finals)
     way = "of the way from the mean score before learning to the best final mean in this comparison"
-    return [Threshold(start + share * (best - start), f"{percent} of best", f"{percent} {way}")]
+    return [*named, Threshold(start + share * (best - start), f"{percent} of best", f"{percent} {way}")]
 
 
 def is_exact(task: Task, entry: Entry) -> bool:

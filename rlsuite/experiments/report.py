@@ -2,7 +2,8 @@
 
 ``OUT/index.html`` needs nothing else: styles, drawings and films are inside it, it runs no script and loads nothing
 from the network. ``OUT/report.md``, ``OUT/tables/*.csv`` and ``OUT/figures/*.{png,svg,gif}`` hold the same for
-documents. Names of environments, labels and commands are the user's text and are escaped wherever they are shown.
+documents; ``OUT/results.md`` is one table of all results. Names of environments, labels and commands are the user's text
+and are escaped wherever they are shown.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 from rlsuite.errors import RlsuiteError
 from rlsuite.experiments.figures import SERIES, Picture, on_white, save_figure, theme_css, themed_svg, to_png, to_svg
 from rlsuite.experiments.records import slug
+from rlsuite.experiments.report_results import write_results
 from rlsuite.experiments.report_sections import Film, Section, comparison_sections
 from rlsuite.experiments.results import Comparison, Entry, Task
 from rlsuite.experiments.tables import Table, markdown, to_csv
@@ -63,6 +65,7 @@ def write_report(
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             failed.append(f"{task.env_id}: no episodes are shown, since rendering them failed with {reason}")
     sections = [*comparison_sections(comparison, verdict, played), *extra_sections]
+    write_results(comparison, verdict, out)
     title = title or f"Comparison on {', '.join(task.env_id for task in comparison.tasks)}"
     return write_page(
         out,

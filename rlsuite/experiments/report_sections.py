@@ -22,7 +22,7 @@ from rlsuite.experiments.verdict import Verdict
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-COST = ("efficiency", "regret", "online", "online-pairs", "steps-pairs", "episodes-pairs")
+COST = ("efficiency", "speed", "regret", "online", "online-pairs", "steps-pairs", "episodes-pairs")
 MOST_MAPS = 12  # algorithms drawn on the map; the first ones
 
 
@@ -82,19 +82,22 @@ def comparison_sections(comparison: Comparison, verdict: Verdict, films: dict[st
 
 
 def hyperparameter_table(comparison: Comparison) -> Table:
-    """Every hyperparameter of every algorithm, defaults included."""
-    entries = comparison.tasks[0].entries
-    rows = tuple(
-        (
-            entry.label,
-            entry.algo,
-            ", ".join(f"{name}={value}" for name, value in entry.hyperparameters.items()) or "none",
-        )
-        for entry in entries
-    )
-    caption = "All hyperparameters, defaults included."
-    columns = ("label", "algorithm", "hyperparameters")
-    return Table("hyperparameters", "Hyperparameters", caption, columns, ("text", "text", "text"), rows)
+    """Every hyperparameter of every algorithm, defaults included; per environment where presets differ."""
+    rows: list[tuple[str, ...]] = []
+    for i, label in enumerate(comparison.labels):
+        found = [(task.env_id, task.entries[i]) for task in comparison.tasks]
+        texts = {env_id: (entry.algo, _values(entry), entry.origin) for env_id, entry in found}
+        alike = len(set(texts.values())) == 1
+        names = [label] if alike else [f"{label} on {env_id}" for env_id in texts]
+        rows += [(name, *text) for name, text in zip(names, texts.values(), strict=False)]
+    caption = "All hyperparameters, defaults included; “from”: what set those that are not the algorithm's defaults."
+    columns = ("label", "algorithm", "hyperparameters", "from")
+    return Table("hyperparameters", "Hyperparameters", caption, columns, ("text", "text", "text", "text"), tuple(rows))
+
+
+def _values(entry: Entry) -> str:
+    values = {**({"n_envs": entry.n_envs} if entry.deep else {}), **entry.hyperparameters}
+    return ", ".join(f"{name}={value}" for name, value in values.items()) or "none"
 
 
 # -- across tasks ------------------------------------------------------------------------------------------------------
@@ -160,7 +163,7 @@ def _task(comparison: Comparison, task: Task, tables: dict[str, Table], films: l
             tables=final,
         ),
         Section("Every pair compared", tables=pairs, folded=True),
-        Section("Cost of learning", tables=take(*COST), folded=True),
+        Section("Cost of learning", tables=take(*COST), folded=not task.deep),
         *_state_sections(task),
         Section("Episodes of the learned policies", films=tuple(films), folded=True),
     ]
@@ -171,14 +174,16 @@ def _facts(task: Task) -> str:
     """What was asked of the agents, in one sentence."""
     runs = sorted({len(entry.runs) for entry in task.entries})
     runs_text = _count(runs[0], "run") if len(runs) == 1 else f"{runs[0]} to {_count(runs[-1], 'run')}"
-    budget = max((int(getattr(run, _axis(task))[-1]) for e in task.entries for run in e.runs), default=0)
+    spent = [max(int(getattr(run, _axis(task))[-1]) for run in e.runs) for e in task.entries if e.runs]
+    budget = min(spent, default=0) if task.deep else max(spent, default=0)  # deep agents end with a whole iteration
     arguments = f"{', '.join(f'{k}={v!r}' for k, v in task.env_kwargs.items())}; " if task.env_kwargs else ""
     size = f"{_count(task.mdp.n_states, 'state')}, {_count(task.mdp.n_actions, 'action')}; " if task.mdp else ""
+    gamma = f"γ = {task.gamma:g}, " if task.mdp is not None or not task.deep else ""
     unit = "episode" if task.budget_unit == "episodes" else "environment step"
     judged = "scores are exact" if task.mdp is not None else "scores are estimated by simulation"
     return (
         f"{arguments}{size}{runs_text} per algorithm of {_count(budget, unit)}, "
-        f"γ = {task.gamma:g}, episodes of at most {_count(task.horizon, 'step')}; {judged}.{_discounted(task)}"
+        f"{gamma}episodes of at most {_count(task.horizon, 'step')}; {judged}.{_discounted(task)}"
     )
 
 
@@ -218,7 +223,7 @@ def _curve_pictures(task: Task) -> Iterator[Picture]:
         yield Picture(
             f"{name}-training",
             "Returns while training",
-            "What the agents collected with exploration, averaged between checkpoints: interquartile mean over runs "
+            f"What the agents collected with exploration, averaged {_window(task)}: interquartile mean over runs "
             f"with its 95 % band; {faint}.",
             f"Training returns on {task.env_id}.",
             training,
@@ -236,6 +241,12 @@ def _curve_pictures(task: Task) -> Iterator[Picture]:
             )
 
 
+def _window(task: Task) -> str:
+    if task.deep and task.budget_unit == "timesteps":
+        return f"over the episodes that ended in the last {curves.TRAINING_WINDOW:.0%} of the steps".replace("%", " %")
+    return "between checkpoints"
+
+
 def _score_pictures(
     task: Task, labels: tuple[str, ...], final: tuple[Table, ...], pairs: tuple[Table, ...]
 ) -> Iterator[Picture]:
@@ -245,6 +256,8 @@ def _score_pictures(
         return
     if task.reference is not None and task.metric == "return":
         optimum = (task.reference.optimum, "exact optimum" if sees_the_state(task) else "optimum seeing the state")
+    elif task.threshold is not None:
+        optimum = (task.threshold, "reward threshold")
     what = "return of the learned policy" if task.metric == "return" else "RMS error of the values"
     for table in final:
         yield Picture(

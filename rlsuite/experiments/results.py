@@ -23,7 +23,10 @@ class Run:
         steps, episodes: ``(n_checkpoints,)`` environment steps and finished episodes at each checkpoint.
         score: ``(n_checkpoints,)`` score of the learned policy at each checkpoint (see :class:`Task`).
         returns, lengths: ``(n_episodes,)`` undiscounted return and length of each training episode, with exploration.
-        wall_time: seconds.
+        wall_time: seconds, scoring included. learning_time: without scoring, of deep agents (else 0).
+        ends: ``(n_episodes,)`` environment steps taken when each episode ended; ``None`` where one environment was
+            played, so that they are the sums of the lengths.
+        failure: why the run ended before its budget was spent; empty where it did not.
     """
 
     seed: int
@@ -33,6 +36,14 @@ class Run:
     returns: NDArray[np.float64]
     lengths: NDArray[np.int64]
     wall_time: float = 0.0
+    learning_time: float = 0.0
+    ends: NDArray[np.int64] | None = None
+    failure: str = ""
+
+    @property
+    def episode_ends(self) -> NDArray[np.int64]:
+        """``(n_episodes,)`` environment steps taken when each episode ended."""
+        return np.cumsum(self.lengths) if self.ends is None else self.ends
 
 
 @dataclass(frozen=True)
@@ -59,7 +70,8 @@ class Entry:
     Attributes:
         label: unique within the comparison and the same on every task, e.g. ``q-learning`` or ``q-learning alpha=0.5``.
         algo: registered name. kind: planning, control or prediction.
-        hyperparameters: all of them, defaults included.
+        hyperparameters: all of them, defaults included. origin: where they come from, e.g. a preset.
+        deep: whether it learns with networks, on ``n_envs`` copies of the environment.
     """
 
     label: str
@@ -68,6 +80,9 @@ class Entry:
     hyperparameters: dict[str, Any]
     runs: tuple[Run, ...]
     tables: Tables | None = None
+    origin: str = "defaults"
+    deep: bool = False
+    n_envs: int = 1
 
     @property
     def final_scores(self) -> NDArray[np.float64]:
@@ -106,6 +121,8 @@ class Task:
             learned state values, lower is better (comparisons of prediction algorithms).
         budget_unit: whether runs were given ``"episodes"`` or ``"timesteps"``.
         mdp, reference: the model and its solution; ``None`` where the environment exposes none.
+        threshold: the return at which the environment's registration calls it solved; ``None`` where it names none, or
+            where the exact optimum says more.
     """
 
     env_id: str
@@ -117,6 +134,12 @@ class Task:
     entries: tuple[Entry, ...]
     mdp: FiniteMDP | None = None
     reference: Reference | None = None
+    threshold: float | None = None
+
+    @property
+    def deep(self) -> bool:
+        """Whether any of the algorithms learns with networks."""
+        return any(entry.deep for entry in self.entries)
 
     @property
     def higher_is_better(self) -> bool:

@@ -7,6 +7,7 @@ Values are read by the field's type, never by YAML (which takes ``1e-3`` for a s
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
 import json
@@ -27,16 +28,26 @@ class Setting:
     Attributes:
         algo: registered name. values: hyperparameters given. label: short and unique within a comparison.
         source: the name as another process can find it, with the module that registers it (``my_module:my-agent``).
+        n_envs, preprocessing: what a deep agent learns in, chosen by a preset or the command line.
+        origin: where the values come from.
     """
 
     algo: str
     values: dict[str, Any]
     label: str
     source: str
+    n_envs: int = 1
+    preprocessing: dict[str, Any] = dataclasses.field(default_factory=dict)
+    origin: str = "defaults"
 
     @property
     def agent(self) -> type[Agent]:
         return agent_class(self.algo)
+
+    @property
+    def deep(self) -> bool:
+        """Whether it learns with networks, from many environments at once: one long run at a time, not compiled."""
+        return self.agent.restarts_schedules
 
     @property
     def hyperparameters(self) -> dict[str, Any]:

@@ -19,8 +19,8 @@ def checkpoint_path(folder: Path, seed: int) -> Path:
     return folder / CHECKPOINTS / f"s{seed}.safetensors"
 
 
-def read_run(folder: Path, row: dict[str, Any]) -> Run:
-    """The run that a row of ``metrics.jsonl`` holds; scores of a run that diverged are NaN.
+def read_run(folder: Path, row: dict[str, Any], name: str = METRICS) -> Run:
+    """The run that a row of ``metrics.jsonl`` (or the file ``name``) holds; scores of a run that diverged are NaN.
 
     Raises:
         RecordError: the row is not a run.
@@ -34,15 +34,18 @@ def read_run(folder: Path, row: dict[str, Any]) -> Run:
             returns=np.array(row["returns"], np.float64),
             lengths=np.array(row["lengths"], np.int64),
             wall_time=float(row["wall_time"]),
+            learning_time=float(row.get("learning_time", 0.0)),
+            ends=np.array(row["ends"], np.int64) if "ends" in row else None,
+            failure=str(row.get("failure", "")),
         )
         if not (run.steps.shape == run.episodes.shape == run.score.shape and run.score.ndim == 1 and run.score.size):
             raise ValueError("steps, episodes and score differ in length")
-        if run.returns.shape != run.lengths.shape:
-            raise ValueError("returns and lengths differ in length")
+        if not (run.returns.shape == run.lengths.shape == run.episode_ends.shape and run.returns.ndim == 1):
+            raise ValueError("returns, lengths and ends differ in length")
         if run.seed < 0:
             raise ValueError(f"seed {run.seed}")
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise RecordError(f"{folder / METRICS} holds a row that is not a run: {error}") from None
+        raise RecordError(f"{folder / name} holds a row that is not a run: {error}") from None
     return run
 
 

@@ -36,6 +36,7 @@ from rlsuite.experiments.verdict_tables import (
     pair_table,
     pairs_as_table,
     regret_table,
+    speed_table,
 )
 from rlsuite.experiments.verdict_warnings import warnings_of
 
@@ -105,6 +106,7 @@ def judge(comparison: Comparison, *, seed: int = 0, threshold: float = 0.95) -> 
             _pairs_of(task, paces, f"{tied.unit}-pairs") if tied else None,
             efficiency_table(task, streams, threshold),
             regret_table(task, streams),
+            speed_table(task),
         ]
         tables += [table for table in found if table is not None]
     tasks = [task for task in comparison.tasks if normalisable(task)]

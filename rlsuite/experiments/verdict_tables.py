@@ -39,6 +39,7 @@ CENTRES: tuple[tuple[str, Statistic], ...] = (
 NO_INTERVAL = Interval(np.nan, np.nan, np.nan)
 INTERVALS = "Brackets: 95 % bootstrap intervals over runs, rounded outwards."
 SINGLE_RUNS = "90 % of runs"
+SPREAD = ("sd", "worst", "best")  # of single runs, for the few that deep agents can afford
 STEPS_PER_EPISODE = "steps per episode"
 NOT_IN_TERMINAL = ("mean", "median", SINGLE_RUNS, "optimum", "seeing the state", "score")  # a line has 80 characters
 SHOWN_ACROSS = ("algorithm", "runs", "IQM", "optimality gap")
@@ -71,12 +72,22 @@ def single_runs(values: Floats, exact: bool) -> Interval:
     return Interval(median, low, high) if low > -np.inf else Interval(median, np.nan, np.nan)
 
 
+def spread(values: Floats) -> list[float]:
+    """What :data:`SPREAD` names."""
+    if values.size == 0:
+        return [np.nan] * len(SPREAD)
+    deviation = float(np.std(values, ddof=1)) if values.size > 1 else np.nan
+    return [deviation, float(values.min()), float(values.max())]
+
+
 def final_table(task: Task, streams: Streams) -> Table:
     """Final performance: what was learned, judged without exploration."""
     reference = task.reference if task.metric == "return" else None
     attainable = reference is not None and sees_the_state(task)
-    columns: list[str] = ["algorithm", "runs", *(name for name, _ in CENTRES), SINGLE_RUNS]
-    formats: list[Format] = ["text", "integer", *["interval" for _ in CENTRES], "interval"]  # type: ignore[list-item]
+    columns: list[str] = ["algorithm", "runs", *(name for name, _ in CENTRES)]
+    formats: list[Format] = ["text", "integer", *["interval" for _ in CENTRES]]  # type: ignore[list-item]
+    columns += list(SPREAD) if task.deep else [SINGLE_RUNS]
+    formats += ["number" for _ in SPREAD] if task.deep else ["interval"]
     if reference is not None:
         columns += ["optimum", "regret", "at optimum"] if attainable else ["seeing the state"]
         formats += ["number", "interval", "percent"] if attainable else ["number"]
@@ -87,7 +98,8 @@ def final_table(task: Task, streams: Streams) -> Table:
             interval(values, statistic, is_exact(task, entry), streams("final", task.env_id, entry.label, name))
             for name, statistic in CENTRES
         ]
-        row: list[Any] = [entry.label, len(entry.runs), *centres, single_runs(values, is_exact(task, entry))]
+        row: list[Any] = [entry.label, len(entry.runs), *centres]
+        row += spread(values) if task.deep else [single_runs(values, is_exact(task, entry))]
         if reference is not None:
             row.append(reference.optimum)
         if reference is not None and attainable:
@@ -110,8 +122,12 @@ def final_table(task: Task, streams: Streams) -> Table:
             else " “Seeing the state”: what the best agent would reach if it saw the state; these see less, so it may be "
             f"out of reach, and no regret is counted against it; {expects}"
         )
+    caption += f" {INTERVALS}"
+    if task.deep:
+        caption += " sd: standard deviation over runs; worst and best: of the runs."
+        return _table(task, "final", title, caption, columns, formats, rows)
     caption += (
-        f" {INTERVALS} {SINGLE_RUNS}: the median run and, in its brackets, a tolerance interval, within which 90 % of all "
+        f" {SINGLE_RUNS}: the median run and, in its brackets, a tolerance interval, within which 90 % of all "
         "runs with these settings fall, with 95 % confidence; it takes 46 runs."
     )
     return _table(task, "final", title, caption, columns, formats, rows)
@@ -123,6 +139,7 @@ def online_table(task: Task, streams: Streams) -> Table | None:
     if task.metric != "return" or not any(run.returns.size for entry in learners for run in entry.runs):
         return None
     by_steps = task.budget_unit == "timesteps"
+    paced = not task.deep or task.mdp is not None
     rows = []
     for entry in learners:
         values = online_returns(entry)
@@ -130,16 +147,21 @@ def online_table(task: Task, streams: Streams) -> Table | None:
             interval(values, statistic, False, streams("online", task.env_id, entry.label, name))
             for name, statistic in CENTRES
         ]
-        centres.append(pace_interval(task, entry, "steps", streams))
-        centres += [pace_interval(task, entry, "episodes", streams)] if by_steps else []
+        centres += [pace_interval(task, entry, "steps", streams)] if paced else []
+        centres += [pace_interval(task, entry, "episodes", streams)] if by_steps and paced else []
         rows.append((entry.label, len(entry.runs), *centres))
     caption = (
         "Undiscounted return with exploration, averaged over the last tenth of each run's training episodes; higher is "
-        "better. It may rank algorithms otherwise than the learned policies do. Steps per episode: IQM over runs of the "
-        "mean length of the same episodes; where all of them earn the same, fewer is better. "
+        "better. It may rank algorithms otherwise than the learned policies do. "
     )
-    columns = ["algorithm", "runs", *(name for name, _ in CENTRES), STEPS_PER_EPISODE]
-    if by_steps:
+    columns = ["algorithm", "runs", *(name for name, _ in CENTRES)]
+    if paced:
+        columns.append(STEPS_PER_EPISODE)
+        caption += (
+            "Steps per episode: IQM over runs of the mean length of the same episodes; where all of them earn the same, "
+            "fewer is better. "
+        )
+    if by_steps and paced:
         columns.append("episodes")
         caption += (
             "Runs were given steps: the last tenth holds more episodes for algorithms that finish them sooner, and an "
@@ -184,6 +206,42 @@ def efficiency_table(task: Task, streams: Streams, share: float) -> Table | None
     columns = ["algorithm", "threshold", "score", "runs that reach it", "episodes", "steps"]
     formats: list[Format] = ["text", "text", "number", "percent", "amount", "amount"]
     return _table(task, "efficiency", "Sample efficiency", caption, columns, formats, rows)
+
+
+def speed_table(task: Task) -> Table | None:
+    """What the runs took; ``None`` where no deep agent learned."""
+    if not task.deep:
+        return None
+    rows = []
+    for entry in task.entries:
+        runs = [run for run in entry.runs if not run.failure]
+        timed = [run for run in runs if run.learning_time > 0]
+        speed = [run.steps[-1] / run.learning_time for run in timed]
+        means = [
+            float(np.mean(values)) if values else np.nan
+            for values in (
+                [run.steps[-1] for run in runs],
+                speed,
+                [run.learning_time for run in timed],
+                [run.wall_time for run in runs],
+            )
+        ]
+        rows.append((entry.label, len(runs), entry.n_envs, *means))
+    caption = (
+        "Means over runs. Steps per second and learning time: without scoring and saving. Runs at work at the same time "
+        "share the machine, one thread each; compare speeds within this table only."
+    )
+    columns = [
+        "algorithm",
+        "runs",
+        "n_envs",
+        "environment steps",
+        "steps/s",
+        "learning time (s)",
+        "wall-clock time (s)",
+    ]
+    formats: list[Format] = ["text", "integer", "integer", "integer", "integer", "number", "number"]
+    return _table(task, "speed", "Time taken", caption, columns, formats, rows)
 
 
 def regret_table(task: Task, streams: Streams) -> Table | None:
