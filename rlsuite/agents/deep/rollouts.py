@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from rlsuite.agents.deep.advantages import explained_variance, gae
 from rlsuite.agents.deep.agent import DeepAgent
@@ -19,8 +20,9 @@ from rlsuite.agents.deep.normalisation import ObservationNormaliser, ReturnNorma
 from rlsuite.agents.deep.observations import Batch, as_tensors, take, tree_map
 from rlsuite.agents.deep.optimisation import ModuleState, Optimiser, finite
 from rlsuite.agents.deep.policies import Actor, ActorCriticPolicy, takes_vectors, values_of
+from rlsuite.agents.deep.vector import Transitions
 from rlsuite.agents.hyperparameters import hyperparameter
-from rlsuite.errors import HyperparameterError
+from rlsuite.errors import HyperparameterError, InvalidEnvironmentError
 
 SCHEDULES = ("constant", "linear")
 
@@ -56,6 +58,32 @@ def rows_of(rollout: Rollout, rows: Any) -> Rollout:
     return Rollout._make(None if part is None else take(part, rows) for part in rollout)
 
 
+class Experience(NamedTuple):
+    """What was seen while acting, ``(time, environment)``; the flat arrays run through the environments of each step.
+
+    Attributes:
+        inputs: of the networks, flat: those acted on, then the last ones, then the successors of truncated episodes.
+        cut: ``(n,)`` rows of the flat arrays at whose end an episode was truncated.
+        actions, masks: flat.
+    """
+
+    inputs: Any
+    cut: NDArray[np.intp]
+    actions: Tensor
+    masks: Tensor | None
+    rewards: NDArray[np.float64]
+    terminated: NDArray[np.bool_]
+    truncated: NDArray[np.bool_]
+    valid: NDArray[np.bool_]
+
+    def split(self, values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Values of all ``inputs`` as those of the observations acted on and those of their true successors."""
+        total, n = self.rewards.size, self.rewards.shape[1]
+        successors = values[n : total + n].copy()
+        successors[self.cut] = values[total + n :]
+        return values[:total].reshape(-1, n), successors.reshape(-1, n)
+
+
 class OnPolicyAgent(DeepAgent):
     """Base of agents that learn only from what their current policy did.
 
@@ -79,9 +107,12 @@ class OnPolicyAgent(DeepAgent):
         eps: float = 1e-5,
         max_grad_norm: float | None = 0.5,
         has_critic: bool = True,
-        extra: tuple[nn.Module, ...] = (),
+        actor_only: bool = False,
     ) -> None:
-        """Policy, optimiser and normalisers from the hyperparameters, registered as parts."""
+        """Policy, optimiser and normalisers from the hyperparameters, registered as parts.
+
+        ``actor_only``: the optimiser is that of the actor, and the critic is left to another.
+        """
         h = self.hyperparameters
         if h.use_action_masks and not isinstance(self.action_space, spaces.Discrete):
             raise HyperparameterError(f"use_action_masks is for Discrete actions, not {self.action_space}")
@@ -98,20 +129,22 @@ class OnPolicyAgent(DeepAgent):
         ).to(self.device)
         self.distribution = distribution
         self.optimiser = Optimiser(
-            self.policy, *extra, learning_rate=learning_rate, kind=kind, eps=eps, max_grad_norm=max_grad_norm
+            *((self.policy.actor, distribution) if actor_only else (self.policy,)),
+            learning_rate=learning_rate,
+            kind=kind,
+            eps=eps,
+            max_grad_norm=max_grad_norm,
         )
         self.actor = Actor(self.policy, self.device)
         self.parts |= {"policy": ModuleState(self.policy), "optimiser": self.optimiser}
-        self.observation_normaliser = self.return_normaliser = None
+        self.observation_normaliser: ObservationNormaliser | None = None
+        self.return_normaliser: ReturnNormaliser | None = None
         if h.normalize_observations:
             self.observation_normaliser = ObservationNormaliser((self.policy.features_dim,))
             self.parts["observation_normaliser"] = self.observation_normaliser
         if h.normalize_rewards:
             self.return_normaliser = ReturnNormaliser(h.gamma, self.envs.num_envs)
             self.parts["return_normaliser"] = self.return_normaliser
-
-    observation_normaliser: ObservationNormaliser | None
-    return_normaliser: ReturnNormaliser | None
 
     def inputs(self, observations: Batch, *, learn: bool = False) -> Batch:
         """What the networks take; ``learn``: the normaliser takes the observations in first."""
@@ -133,65 +166,89 @@ class OnPolicyAgent(DeepAgent):
             distribution.mode(outputs, masks) if deterministic else distribution.sample(outputs, rng, masks)
         )
 
+    def act(self, n_steps: int | Callable[[Transitions], bool]) -> Experience:
+        """Act in every environment for ``n_steps``, or until a step of which ``n_steps`` says that it is the last."""
+        h, envs, n = self.hyperparameters, self.envs, self.envs.num_envs
+        steps: list[Transitions] = []
+        inputs: list[Batch] = []
+        successors: list[Batch] = []
+        masks: list[NDArray[np.bool_]] = []
+        actions, cut = [], []
+        enough = False
+        while not enough:
+            mask = envs.action_masks if h.use_action_masks else None
+            if h.use_action_masks and mask is None:
+                raise InvalidEnvironmentError(f"use_action_masks: {envs.env} gives no info['action_mask']")
+            x = self.inputs(envs.observations, learn=True)
+            raw = self.distribution.sample(self.actor(x), self.rng, mask)
+            step = self.act_in_envs(self.distribution.to_env(raw))
+            if step.truncated.any():
+                where = np.flatnonzero(step.truncated & ~step.terminated)
+                if len(where):
+                    cut.append(len(steps) * n + where)
+                    successors.append(self.inputs(take(step.next_observations, where)))
+            inputs.append(x)
+            if mask is not None:
+                masks.append(mask)
+            actions.append(raw)
+            steps.append(step)
+            enough = n_steps(step) if callable(n_steps) else len(steps) >= n_steps
+        rewards, terminated, truncated, valid = (
+            np.array([getattr(step, name) for step in steps])
+            for name in ("rewards", "terminated", "truncated", "valid")
+        )
+        if self.return_normaliser is not None:
+            rewards = self.return_normaliser(rewards, terminated | truncated, valid)
+        inputs += [self.inputs(envs.observations), *successors]
+        return Experience(
+            as_tensors(tree_map(lambda *rows: np.concatenate(rows), *inputs), self.device),
+            np.concatenate(cut) if cut else np.empty(0, np.intp),
+            self._tensor(np.concatenate(actions)),
+            self._tensor(np.concatenate(masks)) if masks else None,
+            rewards,
+            terminated,
+            truncated,
+            valid,
+        )
+
     def collect(self, n_steps: int, gae_lambda: float) -> Rollout:
         """Act for ``n_steps`` in every environment; advantages by GAE.
 
         The policy does not change meanwhile, so all values are computed in one pass afterwards: those of the
         observations acted on, of the last ones, and of the true successors of truncated episodes.
         """
-        h, envs, n = self.hyperparameters, self.envs, self.envs.num_envs
-        actions: NDArray[Any] = np.empty((n_steps, n, *self.distribution.shape), self.distribution.dtype)
-        rewards = np.empty((n_steps, n))
-        terminated, truncated, valid = (np.empty((n_steps, n), bool) for _ in range(3))
-        inputs: list[Batch] = []
-        masks: list[NDArray[np.bool_]] = []
-        successors: list[Batch] = []
-        cut: list[NDArray[np.intp]] = []  # rows of the flat rollout that these succeed
-        for t in range(n_steps):
-            mask = envs.action_masks if h.use_action_masks else None
-            x = self.inputs(envs.observations, learn=True)
-            actions[t] = raw = self.distribution.sample(self.actor(x), self.rng, mask)
-            step = self.act_in_envs(self.distribution.to_env(raw))
-            rewards[t], terminated[t], truncated[t], valid[t] = (
-                step.rewards,
-                step.terminated,
-                step.truncated,
-                step.valid,
-            )
-            inputs.append(x)
-            if mask is not None:
-                masks.append(mask)
-            if step.truncated.any():
-                where = np.flatnonzero(step.truncated & ~step.terminated)
-                cut.append(t * n + where)
-                successors.append(self.inputs(take(step.next_observations, where)))
-        last = self.inputs(envs.observations)
-        everything = as_tensors(tree_map(lambda *rows: np.concatenate(rows), *inputs, last, *successors), self.device)
-        v = values_of(self.policy, everything)
-        values, next_values = v[: n_steps * n].reshape(n_steps, n), v[n : n_steps * n + n].copy()
-        if cut:
-            next_values[np.concatenate(cut)] = v[n_steps * n + n :]
-        if self.return_normaliser is not None:
-            rewards = self.return_normaliser(rewards, terminated | truncated, valid)
-        advantages = gae(
-            rewards, values, next_values.reshape(n_steps, n), terminated, truncated, valid, h.gamma, gae_lambda
-        )
-        rollout = Rollout(
-            tree_map(lambda rows: rows[: n_steps * n], everything),
-            self._flat(actions),
-            self._flat(np.stack(masks)) if masks else None,
-            self._flat(values.astype(np.float32)),
-            self._flat(advantages.astype(np.float32)),
-            self._flat((advantages + values).astype(np.float32)),
-        )
-        if valid.all():
-            return rollout
-        kept = torch.from_numpy(np.flatnonzero(valid)).to(self.device)
-        return rows_of(rollout, kept)
+        seen = self.act(n_steps)
+        return self.rollout(seen, values_of(self.policy, seen.inputs), gae_lambda)
 
-    def _flat(self, array: NDArray[Any]) -> Tensor:
-        """``(time, environment, …)`` as a tensor ``(time * environment, …)``."""
-        return torch.from_numpy(array.reshape(-1, *array.shape[2:])).to(self.device)
+    def rollout(self, seen: Experience, values: NDArray[np.float64], gae_lambda: float) -> Rollout:
+        """The valid transitions of ``seen``, with advantages by GAE; ``values``: of all its inputs."""
+        v, next_v = seen.split(values)
+        advantages = gae(
+            *(seen.rewards, v, next_v, seen.terminated, seen.truncated, seen.valid),
+            self.hyperparameters.gamma,
+            gae_lambda,
+        )
+        return self.transitions(seen, v, advantages, advantages + v, seen.valid)
+
+    def transitions(
+        self,
+        seen: Experience,
+        values: NDArray[np.float64],
+        advantages: NDArray[np.float64],
+        returns: NDArray[np.float64],
+        which: NDArray[np.bool_],
+    ) -> Rollout:
+        """The transitions in ``which``, all arrays ``(time, environment)``."""
+        rollout = Rollout(
+            tree_map(lambda rows: rows[: values.size], seen.inputs),
+            seen.actions,
+            seen.masks,
+            *(self._tensor(array.astype(np.float32).reshape(-1)) for array in (values, advantages, returns)),
+        )
+        return rollout if which.all() else rows_of(rollout, self._tensor(np.flatnonzero(which)))
+
+    def _tensor(self, array: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(array).to(self.device)
 
     def report_common(self, rollout: Rollout, n_updates: int) -> None:
         """Metrics that all actor-critics share.
