@@ -1,4 +1,4 @@
-"""The smallest deep agent: a linear network, semi-gradient Q-learning on a small replay buffer, epsilon on a schedule.
+"""The smallest deep agent: semi-gradient Q-learning of a linear head from a small replay buffer, epsilon on a schedule.
 
 Its parts are those that every deep agent has (network, optimiser, buffer, random streams), so what holds for its files
 and its learning loop holds because of what all deep agents share.
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from rlsuite.agents.deep.agent import DeepAgent
 from rlsuite.agents.deep.networks import encoder_for
-from rlsuite.agents.deep.observations import as_tensors, stack, take
+from rlsuite.agents.deep.observations import as_tensors
 from rlsuite.agents.deep.optimisation import ModuleState, Optimiser
 from rlsuite.agents.hyperparameters import hyperparameter
 
@@ -61,23 +61,26 @@ class LinearQ(DeepAgent):
         step = self.act_in_envs(
             self.choose_actions(self.envs.observations, deterministic=False, rng=self.rng, masks=None)
         )
+        x, successors = self.features(step.observations), self.features(step.next_observations)
         for i in np.flatnonzero(step.valid):
-            one = (take(step.observations, i), step.actions[i], step.rewards[i], take(step.next_observations, i))
-            self.replay.rows = [*self.replay.rows[-50:], (*one, step.terminated[i])]
+            row = (x[i], step.actions[i], step.rewards[i], successors[i], step.terminated[i])
+            self.replay.rows = [*self.replay.rows[-50:], row]
         rows = [self.replay.rows[k] for k in self.rng.integers(len(self.replay.rows), size=8)]
-        observations, successors = (
-            as_tensors(stack([row[i] for row in rows], self.observation_space), self.device) for i in (0, 3)
-        )
+        first, following = (torch.as_tensor(np.array([row[i] for row in rows])) for i in (0, 3))
         actions = torch.as_tensor(np.array([row[1] for row in rows]))
         rewards = torch.as_tensor(np.array([row[2] for row in rows], np.float32))
         going_on = torch.as_tensor(np.array([not row[4] for row in rows]))
         with torch.no_grad():
-            targets = rewards + self.hyperparameters.gamma * going_on * self.network(successors).max(1).values
+            targets = rewards + self.hyperparameters.gamma * going_on * self.network[1](following).max(1).values
         noise = 1e-3 * torch.randn(len(rows), generator=self.torch_rng)
-        error = self.network(observations)[torch.arange(len(rows)), actions] - targets + noise
+        error = self.network[1](first)[torch.arange(len(rows)), actions] - targets + noise
         loss = error.square().mean()
         self.record("loss", loss.detach())
         self.optimiser.step(loss)
+
+    def features(self, observations: Any) -> NDArray[Any]:
+        with torch.no_grad():
+            return self.network[0](as_tensors(observations, self.device)).numpy()
 
     def choose_actions(self, observations: Any, *, deterministic: bool, rng: Any, masks: Any) -> NDArray[Any]:
         with torch.no_grad():
