@@ -201,7 +201,7 @@ class SAC(DeepAgent):
                 raw = self.distribution.sample(self._outputs(self.envs.observations), self.rng)
             step = self.act_in_envs(self.distribution.to_env(raw))
             self.replay.add(step._replace(actions=np.tanh(raw)))
-        if self.num_timesteps > h.learning_starts:
+        if self.num_timesteps > h.learning_starts and len(self.replay) > 0:
             self.train(h.gradient_steps if h.gradient_steps >= 0 else self.num_timesteps - before)
 
     def train(self, n_updates: int) -> None:
