@@ -35,12 +35,12 @@ def run(arguments: argparse.Namespace) -> int:
     import numpy as np
 
     from rlsuite.agents.evaluation import episode_seeds, evaluate_policy
-    from rlsuite.experiments.loading import load_checkpoint, what_was_run
+    from rlsuite.experiments.loading import choose_checkpoint, load_checkpoint, what_was_run
     from rlsuite.experiments.recording import evaluates_deterministically
     from rlsuite.seeding import run_seeds
 
     agent: Any
-    agent, checkpoint = load_checkpoint(arguments.run_folder, arguments.checkpoint, trust=arguments.trust)
+    agent, _ = load_checkpoint(arguments.run_folder, arguments.checkpoint, trust=arguments.trust)
     _, environment = what_was_run(arguments.run_folder, trust=arguments.trust)
     learned = evaluates_deterministically(agent)
     deterministic = arguments.deterministic or (learned and not arguments.stochastic)
@@ -56,7 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
     )
     env.close()
     result: dict[str, float | str] = {
-        "checkpoint": checkpoint,
+        "checkpoint": choose_checkpoint(arguments.run_folder, arguments.checkpoint),
+        "timesteps": agent.num_timesteps,
         "policy": "deterministic" if deterministic else "stochastic",
         "episodes": arguments.episodes,
         "mean_reward": float(np.mean(returns)),
