@@ -89,11 +89,13 @@ class DeepQLearning(DeepAgent):
         self.network = self._network()
         self.optimiser = Optimiser(self.network, learning_rate=h.learning_rate, max_grad_norm=h.max_grad_norm)
         self.parts |= {"network": ModuleState(self.network), "optimiser": self.optimiser}
+        self.network.write_out()
         self.target = self.network
         if self.has_target_network:
             self.target = self._network()
             self._target_parameters = FlatParameters(self.target).freeze()
             self._target_parameters.copy_from(self.optimiser.flat)
+            self.target.write_out()
             self.parts["target"] = ModuleState(self.target)
         self.support = torch.linspace(h.v_min, h.v_max, h.n_atoms, device=self.device)
         self.replay = self._replay()
@@ -158,9 +160,8 @@ class DeepQLearning(DeepAgent):
             random = (rng.random((n, self.n_actions)) * masks).argmax(axis=1)
         return random if explores.all() else np.where(explores, random, self._greedy(observations, masks))
 
-    @torch.no_grad()
     def _greedy(self, observations: Batch, masks: NDArray[np.bool_] | None) -> NDArray[np.int64]:
-        values = self._expected(self.network(as_tensors(observations, self.device)))
+        values = self._expected(self.network.evaluate(as_tensors(observations, self.device)))
         if masks is not None:
             values = values.masked_fill(~as_tensors(masks, self.device), -torch.inf)
         return values.argmax(1).cpu().numpy()
@@ -244,24 +245,32 @@ class DeepQLearning(DeepAgent):
             if self.has_target_network:
                 self.target.reset_noise(self.torch_rng)
         target = self.targets(batch) if targets is None else targets[rows]
-        losses, errors = self.losses(batch, target)
-        loss = losses.mean()
+        written_out = self.network.perceptron is not None
+        if written_out:
+            atoms = self.network.evaluate(batch.observations)
+            losses, errors, gradient = self.gradient(atoms, batch, target)
+        else:
+            losses, errors = self.losses(self.network(batch.observations), batch, target)
+        loss = (losses * batch.weights).mean() if self.hyperparameters.prioritised else losses.mean()
         if isinstance(self.replay, PrioritisedReplay):
-            loss = (batch.weights * losses).mean()
             finite("loss", loss.detach(), self.num_timesteps)
             self.replay.update(sample.indices, errors.cpu().numpy())
-        self.optimiser.step(loss)
+        if written_out:
+            self.network.backward(gradient)
+            self.optimiser.apply()
+        else:
+            self.optimiser.step(loss)
         return loss.detach()
 
     @torch.no_grad()
     def targets(self, batch: Minibatch) -> Tensor:
         """``(batch, n_atoms)``: values, quantiles, or probabilities on the support."""
         h = self.hyperparameters
-        atoms = self.target(batch.next_observations)  # (batch, n_actions, n_atoms)
+        atoms = self.target.evaluate(batch.next_observations)  # (batch, n_actions, n_atoms)
         if h.distributional == "none" and not h.double and batch.next_masks is None:
             following = atoms.amax(1)
         else:
-            values = self._expected(self.network(batch.next_observations) if h.double else atoms)
+            values = self._expected(self.network.evaluate(batch.next_observations) if h.double else atoms)
             if batch.next_masks is not None:
                 values = values.masked_fill(~batch.next_masks, -torch.inf)
             following = of_action(atoms, values.argmax(1))
@@ -270,15 +279,32 @@ class DeepQLearning(DeepAgent):
         returns = td_target(batch.rewards, batch.discounts, batch.continues, self.support.expand_as(following))
         return project(following.softmax(1), returns, self.support)
 
-    def losses(self, batch: Minibatch, target: Tensor) -> tuple[Tensor, Tensor]:
+    def losses(self, atoms: Tensor, batch: Minibatch, target: Tensor) -> tuple[Tensor, Tensor]:
         """``(batch,)`` losses, and errors from which priorities are made."""
-        chosen = of_action(self.network(batch.observations), batch.actions)
-        kind = self.hyperparameters.distributional
+        chosen, kind = of_action(atoms, batch.actions), self.hyperparameters.distributional
         if kind == "none":
             losses = F.smooth_l1_loss(chosen, target, reduction="none").squeeze(1)
             return losses, (chosen.detach() - target).squeeze(1)
         losses = kl_divergence(target, chosen) if kind == "c51" else quantile_huber(chosen, target)
         return losses, losses.detach()
+
+    def gradient(self, atoms: Tensor, batch: Minibatch, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """:meth:`losses`, and the gradient of their weighted mean with respect to ``atoms``.
+
+        That of Huber's loss is the error, clipped to [-1, 1]; autograd differentiates the others.
+        """
+        if self.hyperparameters.distributional == "none":
+            losses, errors = self.losses(atoms, batch, target)
+            each = errors.clamp(-1, 1) * batch.weights / len(errors)
+            return (
+                losses,
+                errors,
+                torch.zeros_like(atoms).scatter_(1, batch.actions.view(-1, 1, 1), each.view(-1, 1, 1)),
+            )
+        with torch.enable_grad():
+            losses, errors = self.losses(atoms.requires_grad_(), batch, target)
+            (gradient,) = torch.autograd.grad((losses * batch.weights).mean(), atoms)
+        return losses.detach(), errors, gradient
 
 
 class DQN(DeepQLearning):

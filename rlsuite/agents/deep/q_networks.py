@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rlsuite.agents.deep.networks import ACTIVATIONS, encoder_for
+from rlsuite.agents.deep.perceptron import Perceptron
 
 
 class NoisyLinear(nn.Linear):
@@ -60,6 +61,7 @@ class QNetwork(nn.Module):
 
     Attributes:
         noise: ``(n,)`` the noise in use, f applied, of all layers; zeros give the mean network.
+        perceptron: the layers behind the encoder with their gradient written out, after :meth:`write_out`.
     """
 
     noise: Tensor
@@ -77,7 +79,8 @@ class QNetwork(nn.Module):
         device: torch.device | None = None,
     ) -> None:
         super().__init__()
-        self.n_actions, self.n_atoms, self.dueling = n_actions, n_atoms, dueling
+        self.n_actions, self.n_atoms, self.dueling, self.activation = n_actions, n_atoms, dueling, activation
+        self.perceptron: Perceptron | None = None
 
         def linear(inputs: int, outputs: int) -> nn.Linear:
             return nn.Linear(inputs, outputs) if noise_scale is None else NoisyLinear(inputs, outputs, noise_scale)
@@ -96,12 +99,39 @@ class QNetwork(nn.Module):
             layer.noise_in, layer.noise_out = next(parts), next(parts)
 
     def forward(self, observations: Any) -> Tensor:
-        x = self.head(self.body(self.encoder(observations)))
+        return self._combined(self.head(self.body(self.encoder(observations))))
+
+    def _combined(self, x: Tensor) -> Tensor:
         x = x.view(x.shape[0], -1, self.n_atoms)
         if not self.dueling:
             return x
         value, advantage = x[:, :1], x[:, 1:]
         return value + advantage - advantage.mean(1, keepdim=True)
+
+    # -- without autograd ---------------------------------------------------------------------------------------------
+
+    def write_out(self) -> None:
+        """From here on, :meth:`evaluate` and :meth:`backward` do without autograd where the network allows it.
+
+        Call it when the parameters are where they will stay.
+        """
+        if not self.noisy and Perceptron.covers(self.activation) and not any(True for _ in self.encoder.parameters()):
+            layers = [layer for layer in (*self.body, self.head) if isinstance(layer, nn.Linear)]
+            self.perceptron = Perceptron(layers, self.activation)
+
+    def evaluate(self, observations: Any) -> Tensor:
+        """:meth:`forward`, unknown to autograd."""
+        if self.perceptron is not None:
+            return self._combined(self.perceptron(self.encoder.forward(observations)))
+        with torch.no_grad():
+            return self.forward(observations)
+
+    def backward(self, gradient: Tensor) -> None:
+        """Set the parameters' gradients from ``(batch, n_actions, n_atoms)``, that of the newest :meth:`evaluate`."""
+        if self.dueling:
+            gradient = torch.cat([gradient.sum(1, keepdim=True), gradient - gradient.mean(1, keepdim=True)], 1)
+        assert self.perceptron is not None
+        self.perceptron.backward(gradient.flatten(1))
 
     # -- noise --------------------------------------------------------------------------------------------------------
 
