@@ -21,8 +21,8 @@ class RunEnvironment:
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     n_envs: int = 1
 
-    def batch(self) -> gym.Env[Any, Any] | VectorEnv[Any, Any, Any]:
-        """What the agent learns in.
+    def batch(self) -> Any:
+        """What the agent learns in: an ``Env``, or a ``VectorEnv`` for ``n_envs`` above 1.
 
         Raises:
             RlsuiteError: the environment cannot be made.

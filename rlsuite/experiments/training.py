@@ -13,7 +13,15 @@ import rlsuite
 from rlsuite.agents import sb3
 from rlsuite.agents.base import Agent, checked_amount
 from rlsuite.errors import DivergenceError, RecordError, RlsuiteError
-from rlsuite.experiments.checkpoints import LAST, checkpoint_names, discard_after, read_checkpoint, sweep_temporary
+from rlsuite.experiments.checkpoints import (
+    LAST,
+    checkpoint_names,
+    discard_after,
+    read_checkpoint,
+    saved_steps,
+    steps_name,
+    sweep_temporary,
+)
 from rlsuite.experiments.interrupts import DeferredInterrupt
 from rlsuite.experiments.loading import require_run, what_was_run
 from rlsuite.experiments.provenance import provenance
@@ -205,8 +213,6 @@ def _learn(agent: Any, recorder: Recorder, began: int, amount: int) -> None:
 
 
 def _newest_name(folder: Path) -> str | None:
-    from rlsuite.experiments.checkpoints import saved_steps, steps_name
-
     steps = saved_steps(folder)
     return steps_name(steps[-1]) if steps else None
 
@@ -238,10 +244,13 @@ def _newest_call(config: dict[str, Any], plan: TrainingPlan, path: Path) -> tupl
         raise RecordError(f"{path}: extensions must be a list, not {extensions!r}")
     calls = [(0, plan.n_timesteps)]
     for entry in extensions:
-        numbers = [entry.get(key) for key in ("from", "n_timesteps")] if isinstance(entry, dict) else []
-        if len(numbers) != 2 or not all(type(number) is int and number >= 0 for number in numbers):
-            raise RecordError(f"{path}: an extension must have from and n_timesteps, whole numbers; it is {entry!r}")
-        calls.append((numbers[0], numbers[1]))
+        match entry:
+            case {"from": int(began), "n_timesteps": int(amount)} if began >= 0 and amount >= 0:
+                calls.append((began, amount))
+            case _:
+                raise RecordError(
+                    f"{path}: an extension must have from and n_timesteps, whole numbers; it is {entry!r}"
+                )
     return calls[-1]
 
 
