@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from rlsuite.experiments import statistics
 from rlsuite.experiments.figures import INK, MUTED, Pen, canvas, legend_above, legend_height, pen, plain, short, style
-from rlsuite.experiments.measures import Threshold, is_exact, normalised, score_curves, sees_the_state, usable
+from rlsuite.experiments.measures import (
+    Threshold,
+    is_exact,
+    learned_curves,
+    normalised,
+    score_curves,
+    sees_the_state,
+    usable,
+)
 from rlsuite.experiments.results import Comparison, Entry, Task
 
 if TYPE_CHECKING:
@@ -91,7 +99,7 @@ def efficiency_curves(task: Task, threshold: Threshold) -> Figure | None:
         figure, axes = _curves_canvas(labels)
         lines = []
         for i, entry in learners:
-            scores, steps, episodes = score_curves(task, entry)
+            scores, steps, episodes = learned_curves(task, entry)
             budget = episodes if task.budget_unit == "episodes" else steps
             reached = statistics.sample_efficiency(
                 scores, budget, threshold.score, higher_is_better=task.higher_is_better

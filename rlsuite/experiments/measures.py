@@ -165,6 +165,16 @@ def score_curves(task: Task, entry: Entry) -> tuple[Floats, Floats, Floats]:
     return snapped(task, matrix("score")), matrix("steps"), matrix("episodes")
 
 
+def learned_curves(task: Task, entry: Entry) -> tuple[Floats, Floats, Floats]:
+    """:func:`score_curves` by which a threshold can be reached: without the score of a network before its first step,
+    which now and then balances a pole by chance and forgets how."""
+    curves = score_curves(task, entry)
+    if not entry.deep or curves[0].shape[1] == 1:
+        return curves
+    scores, steps, episodes = (curve[:, 1:] for curve in curves)
+    return scores, steps, episodes
+
+
 def normalised(task: Task, scores: ArrayLike) -> Floats:
     r""":math:`(x - x_\text{random}) / (x^* - x_\text{random})`: 0 is the uniformly random policy, 1 the exact optimum.
 

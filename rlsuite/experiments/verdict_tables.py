@@ -14,9 +14,9 @@ from rlsuite.experiments.measures import (
     final_scores,
     finished_episodes,
     is_exact,
+    learned_curves,
     online_lengths,
     online_returns,
-    score_curves,
     sees_the_state,
     thresholds,
     tolerance,
@@ -184,7 +184,7 @@ def efficiency_table(task: Task, streams: Streams, share: float) -> Table | None
     rows: list[tuple[Any, ...]] = []
     for threshold in chosen:
         for entry in filter(usable, task.entries):
-            scores, steps, episodes = score_curves(task, entry)
+            scores, steps, episodes = learned_curves(task, entry)
             row: list[Any] = [entry.label, threshold.name, threshold.score]
             for budget, name in ((episodes, "episodes"), (steps, "steps")):
                 reached = statistics.sample_efficiency(
