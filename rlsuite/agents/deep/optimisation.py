@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.optim.adam import adam
 
 from rlsuite.errors import DivergenceError, RecordError
 
@@ -80,14 +81,8 @@ class Optimiser:
         vector = self.flat.vector
         self._square = torch.zeros_like(vector.data) if kind == "adam" else torch.ones_like(vector.data)
         if kind == "adam":
-            self._adam = torch.optim.Adam([vector], lr=learning_rate, eps=eps, fused=True)
             self._momentum = torch.zeros_like(vector.data)
             self._steps = torch.zeros((), dtype=torch.float32, device=vector.device)
-            self._adam.state[vector] = {
-                "step": self._steps,
-                "exp_avg": self._momentum,
-                "exp_avg_sq": self._square,
-            }
 
     def step(self, loss: Tensor) -> None:
         """One step down the gradient of ``loss``."""
@@ -101,8 +96,11 @@ class Optimiser:
         if self.max_grad_norm is not None:
             gradient.mul_(torch.clamp(self.max_grad_norm / (torch.linalg.vector_norm(gradient) + 1e-6), max=1.0))
         if self.kind == "adam":
-            self._adam.param_groups[0]["lr"] = self.learning_rate
-            self._adam.step()
+            adam(  # the function: the class costs more than the arithmetic of small networks
+                [self.flat.vector.data], [gradient], [self._momentum], [self._square], [], [self._steps], fused=True,
+                amsgrad=False, maximize=False, beta1=0.9, beta2=0.999, lr=self.learning_rate, weight_decay=0.0,
+                eps=self.eps,
+            )  # fmt: skip
         else:
             self._square.mul_(0.99).addcmul_(gradient, gradient, value=0.01)
             self.flat.vector.data.addcdiv_(gradient, (self._square + self.eps).sqrt_(), value=-self.learning_rate)
