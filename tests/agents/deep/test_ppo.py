@@ -77,3 +77,34 @@ def test_target_kl_stops_the_epochs():
     assert agent.optimiser.n_updates < 4
     free = PPO(gym.make("CartPole-v1"), seed=0, n_steps=256, learning_rate=1e-2).learn(256)
     assert free.optimiser.n_updates == 40
+
+
+@pytest.mark.parametrize("env", ["CartPole-v1", "Pendulum-v1"])
+def test_the_first_minibatch_takes_the_policy_gradient_with_gae(env):
+    """At rho = 1 nothing is clipped: grad L = -E[A grad log pi]."""
+    agent = PPO(gym.make_vec(env, 2, vectorization_mode="sync"), seed=0, gamma=0.9)
+    agent.envs.start()
+    batch = agent.collect(30, 0.8)
+    outputs, values = agent.policy(batch.inputs)
+    old = agent._log_prob(batch)
+    agent.optimiser.flat.gradient.zero_()
+    written = ppo_gradient(
+        agent.distribution, outputs.detach(), values.detach(), batch, old, batch.advantages, clip_range=0.2
+    )
+    torch.testing.assert_close(written.log_ratio, torch.zeros(60), rtol=0, atol=1e-5)
+    outputs.backward(written.outputs)
+    gradient = agent.optimiser.flat.gradient.clone()
+    agent.optimiser.flat.gradient.zero_()
+    log_prob = agent.distribution.log_prob(agent.policy(batch.inputs)[0], batch.actions)
+    (-(batch.advantages * log_prob).mean()).backward()
+    torch.testing.assert_close(gradient, agent.optimiser.flat.gradient, rtol=1e-3, atol=1e-6)
+    assert float(gradient.norm()) > 1e-3
+
+
+def test_metrics_have_the_names_of_stable_baselines3():
+    agent = PPO("Pendulum-v1", seed=0, n_steps=32, batch_size=10, n_epochs=3, clip_range_schedule="linear").learn(64)
+    names = "approx_kl clip_fraction clip_range entropy_loss explained_variance learning_rate loss n_updates"
+    names += " policy_gradient_loss value_loss std"
+    assert {f"train/{name}" for name in names.split()} == set(agent.metrics)
+    assert agent.metrics["train/n_updates"] == 6 and agent.optimiser.n_updates == 2 * 3 * 4
+    assert agent.metrics["train/clip_range"] == pytest.approx(0.1)  # half of the call was done
