@@ -12,9 +12,9 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,8 @@ from typing import Any
 import rlsuite
 from rlsuite.agents.tabular.kernels import compiled_before, mark_compiled
 from rlsuite.errors import RecordError
-from rlsuite.experiments.deep_runs import DeepSpec, prepare_worker, read_result, run_deep, share_done
+from rlsuite.experiments.deep_runs import DeepSpec, read_result, run_deep, share_done
+from rlsuite.experiments.executors import Executors
 from rlsuite.experiments.fingerprints import source_digest
 from rlsuite.experiments.problems import Problem, change_notes, gamma_notes, metric_of, read_problem
 from rlsuite.experiments.provenance import provenance
@@ -204,7 +205,9 @@ def _exact(problem: Problem, setting: Setting) -> bool:
 
 
 def _open_job(plan: Plan, problem: Problem, setting: Setting) -> _Job:
-    given = ",".join(f"{name}={value}" for name, value in sorted(setting.values.items()))[:80] or "default"
+    values = next(given.values for given in plan.settings if given.label == setting.label)  # without those of a preset
+    otherwise = "preset" if setting.values != values else "default"
+    given = ",".join(f"{name}={value}" for name, value in sorted(values.items()))[:80] or otherwise
     folder = run_folder(plan.out / "runs", problem.env_id, setting.algo, f"{given}-{_digest(plan, problem, setting)}")
     job = _Job(setting, problem, folder, {})
     if setting.deep:
@@ -266,7 +269,6 @@ def _config(job: _Job, plan: Plan, seed: int | None = None) -> dict[str, Any]:
 def _execute(plan: Plan, jobs: list[_Job], on_progress: Callable[[Progress], None]) -> Iterator[str]:
     """Run the missing seeds of every job; yields the notes that the report has to show."""
     todo = [(job, seeds) for job in jobs if (seeds := [k for k in range(plan.n_seeds) if k not in job.runs])]
-    todo.sort(key=lambda pair: not pair[0].setting.deep)  # processes learn while compiled runs are made here
     total = len(jobs) * plan.n_seeds
     done = total - sum(len(seeds) for _, seeds in todo)
     running: dict[Future[Any], DeepSpec] = {}
@@ -286,17 +288,19 @@ def _execute(plan: Plan, jobs: list[_Job], on_progress: Callable[[Progress], Non
     with ExitStack() as stack:
         tabular = [job for job, _ in todo if not job.setting.deep]
         writers = {job.folder: stack.enter_context(RunWriter(job.folder, _config(job, plan))) for job in tabular}
-        executors = _Executors(plan.workers or os.cpu_count() or 1, stack)
+        executors = Executors(plan.workers or os.cpu_count() or 1, stack)
         futures: dict[Future[Any], tuple[_Job, RunWriter | None]] = {}
         try:
+            deep = [(seed, job) for job, seeds in todo if job.setting.deep for seed in seeds]
+            for seed, job in sorted(deep, key=lambda pair: pair[0]):  # what is interrupted can be compared so far
+                spec = job.deep_spec(plan, seed)
+                learning: Future[Any] = executors.processes.submit(run_deep, spec)
+                running[learning], futures[learning] = spec, (job, None)
             for job, seeds in todo:
-                writer = writers.get(job.folder)
-                submitted: list[Future[Any]]
                 if job.setting.deep:
-                    made = {executors.processes.submit(run_deep, s): s for s in (job.deep_spec(plan, k) for k in seeds)}
-                    running |= made
-                    futures |= dict.fromkeys(made, (job, None))
                     continue
+                writer = writers[job.folder]
+                submitted: list[Future[Any]]
                 specs = [job.spec(plan, seed) for seed in seeds]
                 on_progress(Progress(done, total, job.setting.label, compiling=not compiled_before(job.setting.algo)))
                 if job.problem.mdp is None:
@@ -318,9 +322,9 @@ def _execute(plan: Plan, jobs: list[_Job], on_progress: Callable[[Progress], Non
                     on_progress(on_the_way())
         except BaseException as error:
             executors.cancel()
-            for future, (job, writer) in futures.items():
+            for future, owner in futures.items():
                 if future.done() and not future.cancelled() and future.exception() is None and future.result():
-                    finish(job, writer, future.result())
+                    finish(*owner, future.result())
             if isinstance(error, BrokenProcessPool):
                 raise RecordError(
                     "a process that learned has died (killed, or out of memory: try fewer --workers); what finished is "
@@ -363,57 +367,6 @@ def _short_runs(job: _Job, specs: list[RunSpec], scorer: Scorer) -> Iterator[Run
             mark_compiled(job.setting.algo)
         elif done.wall_time > SHORT_RUN:
             return
-
-
-class _Executors:
-    """Threads for compiled runs (they release the GIL), processes for interpreted ones; each made when first needed."""
-
-    def __init__(self, workers: int, stack: ExitStack) -> None:
-        self.workers, self.stack = workers, stack
-        self._made: dict[str, Executor] = {}
-        self._stop: Any = None
-
-    @property
-    def threads(self) -> Executor:
-        if "threads" not in self._made:
-            self._made["threads"] = self.stack.enter_context(ThreadPoolExecutor(self.workers))
-        return self._made["threads"]
-
-    @property
-    def processes(self) -> Executor:
-        if "processes" not in self._made:
-            import multiprocessing
-
-            context = multiprocessing.get_context("spawn")
-            self._stop = context.Event()
-            self.stack.enter_context(_one_thread_each())
-            self._made["processes"] = self.stack.enter_context(
-                ProcessPoolExecutor(self.workers, context, prepare_worker, (self._stop,))
-            )
-        return self._made["processes"]
-
-    def cancel(self) -> None:
-        """Drop what is waiting; deep runs save themselves and stop, others end first."""
-        if self._stop is not None:
-            self._stop.set()
-        for executor in self._made.values():
-            executor.shutdown(wait=True, cancel_futures=True)
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """For processes started meanwhile: numerical libraries use one thread in each, since there are many processes."""
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def _record(job: _Job, writer: RunWriter | None, run: Run) -> None:

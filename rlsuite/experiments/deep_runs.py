@@ -16,6 +16,7 @@ import os
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -173,6 +174,7 @@ def prepare_worker(stop: Any) -> None:
     """In each new process: heed ``stop``, and end when the parent has ended, however that came about."""
     global _stop
     _stop = stop
+    warnings.simplefilter("ignore", UserWarning)  # on hyperparameters: told once, where agents were tried
     import multiprocessing
     from multiprocessing.connection import wait
 

@@ -50,7 +50,7 @@ def in_this_process(monkeypatch):
             self._made["processes"] = self.stack.enter_context(ThreadPoolExecutor(1))
         return self._made["processes"]
 
-    monkeypatch.setattr(compare._Executors, "processes", property(threads))
+    monkeypatch.setattr(compare.Executors, "processes", property(threads))
 
 
 def plan(out, algos=("toy_deep:toy",), assignments=(), env="CartPole-v1", seeds=2, **more):
