@@ -27,8 +27,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rlsuite.agents.deep.agent import DeepAgent
+from rlsuite.agents.deep.batched_perceptrons import ACTIVATIONS, BatchedPerceptrons
 from rlsuite.agents.deep.distributions import SquashedGaussian, gaussian_log_prob, log_det_tanh, rsample
-from rlsuite.agents.deep.networks import ACTIVATIONS, encoder_for, mlp, sizes_of
+from rlsuite.agents.deep.networks import encoder_for, mlp, sizes_of
 from rlsuite.agents.deep.observations import Batch, as_tensors
 from rlsuite.agents.deep.optimisation import FlatParameters, ModuleState, Optimiser
 from rlsuite.agents.deep.policies import Actor, ActorCriticPolicy
@@ -74,25 +75,15 @@ class StateDependentSquashedGaussian(SquashedGaussian):
 
 
 class Critics(nn.Module):
-    """``n`` action values q_i(s, a) behind one encoder, as one network with batched matrices."""
+    """The parameters of ``n`` action values q_i(s, a) behind one encoder; layer by layer, those of all members together."""
 
     def __init__(self, space: gym.Space[Any], action_dim: int, hidden: Sequence[int], activation: str, n: int) -> None:
         super().__init__()
         self.encoder = encoder_for(space)
-        self.n, self.activation = n, ACTIVATIONS[activation]()
         members = [mlp((self.encoder.features_dim + action_dim, *hidden, 1), activation) for _ in range(n)]
         layers = list(zip(*([m for m in member if isinstance(m, nn.Linear)] for member in members), strict=True))
         self.weights = nn.ParameterList(torch.stack([one.weight.detach().T for one in layer]) for layer in layers)
         self.biases = nn.ParameterList(torch.stack([one.bias.detach()[None] for one in layer]) for layer in layers)
-
-    def forward(self, features: Tensor, actions: Tensor, *, frozen: bool = False) -> Tensor:
-        """``(n, batch)``; ``frozen``: the gradient goes to the inputs only."""
-        x = torch.cat([features, actions], dim=1).expand(self.n, -1, -1)
-        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            if i:
-                x = self.activation(x)
-            x = torch.baddbmm(bias.detach() if frozen else bias, x, weight.detach() if frozen else weight)
-        return x[:, :, 0]
 
 
 class Temperature(nn.Module):
@@ -125,7 +116,7 @@ class SACHyperparameters:
     target_update_interval: int = hyperparameter(1, "updates between updates of the target critics", low=1)
     target_entropy: str = hyperparameter("auto", 'entropy that "auto" aims at; "auto": minus the number of actions')
     net_arch: str = hyperparameter("256,256", "sizes of the hidden layers behind the encoders")
-    activation: str = hyperparameter("relu", "between layers", choices=("relu", "tanh", "elu", "silu"))
+    activation: str = hyperparameter("relu", "between layers", choices=tuple(ACTIVATIONS))
     n_critics: int = hyperparameter(2, "action values of which the smallest counts", low=1)
 
 
@@ -159,6 +150,11 @@ class SAC(DeepAgent):
         }
         self.target_parameters = FlatParameters(self.target).freeze()
         self.target_parameters.copy_from(self.optimisers["critics"].flat)
+        self.q, self.q_target = (
+            BatchedPerceptrons.stacked(critics.weights, critics.biases, h.activation)
+            for critics in (self.critics, self.target)
+        )
+        self.pi = BatchedPerceptrons.of(self.policy.actor, h.activation)
         self.act = Actor(self.policy, self.device)
         self.replay = ReplayBuffer(
             h.buffer_size, self.observation_space, (n,), np.float32, n_step=h.n_steps, gamma=h.gamma,
@@ -228,45 +224,60 @@ class SAC(DeepAgent):
         )
         noise = torch.randn(2, len(rewards), n, generator=self.torch_rng, device=self.device)
         alpha = self.temperature.alpha
-
-        with torch.no_grad():
-            features = self.critics.encoder(observations) if not self.policy.learned_encoder else None
-            y = self.targets(following, rewards, discounts, noise[0], alpha)
-        q = self.critics(self.critics.encoder(observations) if features is None else features, actions)
-        critic_loss = critic_loss_of(q, y)
-        self.optimisers["critics"].step(critic_loss)
-
-        action, log_prob = self._actions(observations, noise[1])
-        if features is None:
-            with torch.no_grad():
-                features = self.critics.encoder(observations)
-        actor_loss = (alpha * log_prob - self.critics(features, action, frozen=True).amin(0)).mean()
-        self.optimisers["actor"].step(actor_loss)
-
-        excess = (log_prob.detach() + self.target_entropy).mean()
+        y = self.targets(following, rewards, discounts, noise[0], alpha)
+        critic_loss = self._update_critics(observations, actions, y)
+        actor_loss, log_prob = self._update_actor(observations, noise[1], alpha)
+        excess = (log_prob + self.target_entropy).mean()
         ent_coef_loss = -self.temperature.log_alpha.detach()[0] * excess
         if self.learns_temperature:
             self.optimisers["temperature"].flat.gradient.copy_(-excess)
             self.optimisers["temperature"].apply()
         if self.optimisers["critics"].n_updates % h.target_update_interval == 0:
             self.target_parameters.average(self.optimisers["critics"].flat, h.tau)
-        return torch.stack([critic_loss.detach(), actor_loss.detach(), alpha[0], ent_coef_loss])
-
-    def _actions(self, observations: Any, noise: Tensor) -> tuple[Tensor, Tensor]:
-        outputs = self.policy.actor(self.policy.encoder(observations))
-        return rsample(*self.distribution.split(outputs), noise)
+        return torch.stack([critic_loss, actor_loss, alpha[0], ent_coef_loss])
 
     @torch.no_grad()
     def targets(self, following: Any, rewards: Tensor, discounts: Tensor, noise: Tensor, alpha: Tensor) -> Tensor:
         """``(batch,)`` y; ``discounts`` are 0 where a terminal state was reached."""
-        action, log_prob = self._actions(following, noise)
-        q = self.target(self.target.encoder(following), action).amin(0)
+        outputs = self.pi.forward(self.policy.encoder(following))[0]
+        action, log_prob = rsample(*self.distribution.split(outputs), noise)
+        q = self.q_target.forward(torch.cat([self.target.encoder(following), action], 1))[:, :, 0].amin(0)
         return rewards + discounts * (q - alpha * log_prob)
 
+    def _update_critics(self, observations: Any, actions: Tensor, y: Tensor) -> Tensor:
+        """One step down sum_i mean (q_i - y)^2 / 2, which is returned; its gradient is (q_i - y) / batch."""
+        learned, optimiser = self.policy.learned_encoder, self.optimisers["critics"]
+        features = self.critics.encoder(observations)
+        error = self.q.forward(torch.cat([features.detach(), actions], 1)) - y[:, None]
+        optimiser.flat.gradient.zero_()
+        to_inputs = self.q.backward(error / len(y), inputs=learned)
+        if to_inputs is not None:
+            features.backward(to_inputs[:, : features.shape[1]])
+        optimiser.apply()
+        return 0.5 * error.square().mean(1).sum()
 
-def critic_loss_of(q: Tensor, y: Tensor) -> Tensor:
-    """Half the mean squared error of each critic, summed."""
-    return 0.5 * (q - y).square().mean(1).sum()
+    def _update_actor(self, observations: Any, noise: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
+        """One step down mean (alpha log pi - min_i q_i); the loss and log pi ``(batch,)`` are returned."""
+        learned, optimiser = self.policy.learned_encoder, self.optimisers["actor"]
+        inputs = self.policy.encoder(observations)
+        outputs = self.pi.forward(inputs.detach())[0].requires_grad_()
+        action, log_prob = rsample(*self.distribution.split(outputs), noise)
+        with torch.no_grad():
+            features = self.critics.encoder(observations)
+            q, smallest = self.q.forward(torch.cat([features, action], 1)).min(0, keepdim=True)
+            chosen = torch.zeros_like(q).expand(self.q.n, -1, -1).scatter(0, smallest, -1.0 / len(noise))
+            to_action = self.q.backward(chosen, parameters=False, inputs=True)
+        assert to_action is not None
+        loss = (alpha * log_prob).mean()
+        (to_outputs,) = torch.autograd.grad(
+            (loss, action), outputs, (torch.ones_like(loss), to_action[:, features.shape[1] :])
+        )
+        optimiser.flat.gradient.zero_()
+        to_inputs = self.pi.backward(to_outputs[None], inputs=learned)
+        if to_inputs is not None:
+            inputs.backward(to_inputs)
+        optimiser.apply()
+        return loss.detach() - q.mean(), log_prob.detach()
 
 
 def _number(name: str, text: str) -> float:

@@ -217,25 +217,12 @@ def test_the_temperature_moves_against_its_gradient():
         state = agent.torch_rng.get_state()
         noise = torch.randn(2, 16, 1, generator=agent.torch_rng)[1]
         agent.torch_rng.set_state(state)
-        _, log_prob = agent._actions(torch.from_numpy(batch.observations), noise)
+        outputs = agent.policy.actor(torch.from_numpy(batch.observations))
+        _, log_prob = sac.rsample(*agent.distribution.split(outputs), noise)
         agent._update(batch)
         gradient = agent.optimisers["temperature"].flat.gradient
         assert gradient.item() == pytest.approx(-(log_prob.mean().item() + float(target)), rel=1e-5)
         assert (agent.temperature.alpha.item() < 1.0) == falls
-
-
-def test_the_actor_s_loss_leaves_the_critics_alone():
-    agent = SAC("Pendulum-v1", seed=0, **SMALL)
-    flat = agent.optimisers["critics"].flat
-    flat.gradient.zero_()
-    features, actions = torch.randn(4, 3), torch.randn(4, 1, requires_grad=True)
-    agent.critics(features, actions, frozen=True).amin(0).sum().backward()
-    assert not flat.gradient.any()
-    frozen = actions.grad.clone()
-    actions.grad = None
-    agent.critics(features, actions).amin(0).sum().backward()
-    torch.testing.assert_close(actions.grad, frozen)
-    assert flat.gradient.any()
 
 
 def test_target_critics_follow_by_polyak_averaging():
