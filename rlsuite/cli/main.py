@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import rlsuite
-from rlsuite.cli import compare, completion, doctor, evaluate, list_, play, reproduce, resume, train, tune
+from rlsuite.cli import compare, completion, doctor, evaluate, export, list_, play, reproduce, resume, train, tune
 from rlsuite.errors import RlsuiteError
 
-COMMANDS = (compare, train, resume, evaluate, play, tune, list_, reproduce, doctor, completion)
+COMMANDS = (compare, train, resume, evaluate, play, tune, export, list_, reproduce, doctor, completion)
 
 
 class Parser(argparse.ArgumentParser):

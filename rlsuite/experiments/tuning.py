@@ -74,7 +74,8 @@ class TuningPlan:
         return {
             "env": t.env_id, "algo": t.agent_type.name, "env_kwargs": t.env_kwargs,
             "preprocessing": t.preprocessing.as_dict(), "n_envs": t.n_envs, "n_timesteps": t.n_timesteps,
-            "hyperparameters": t.values, "fixed hyperparameters": list(self.fixed), "seed": t.seed, "seeds per trial": self.n_seeds,
+            "hyperparameters": t.values, "fixed hyperparameters": list(self.fixed), "seed": t.seed,
+            "seeds per trial": self.n_seeds,
             "evaluations": [self.n_evaluations, t.eval_episodes],
         }  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import html
 import io
+import itertools
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,14 +96,13 @@ def _history(study: optuna.Study) -> bytes:
         for t in counted(study)
         if t.state.name == "PRUNED" and t.intermediate_values
     ]
-    best = [max(value for _, value in complete[: i + 1]) for i in range(len(complete))]
-    axes.scatter(
-        [number for number, _ in complete], [value for _, value in complete], s=18, color=SERIES[0], label="complete"
-    )
+    numbers, values = [number for number, _ in complete], [value for _, value in complete]
+    axes.scatter(numbers, values, s=18, color=SERIES[0], label="complete")
     if pruned:
         x, y = zip(*pruned, strict=True)
         axes.scatter(x, y, s=18, color=SERIES[1], marker="x", label="pruned, last score")
-    axes.step([number for number, _ in complete], best, where="post", color=SERIES[2], label="best so far")
+    best = list(itertools.accumulate(values, max))
+    axes.step(numbers, best, where="post", color=SERIES[2], label="best so far")
     axes.set_xlabel("trial")
     axes.set_ylabel("mean return")
     axes.legend()

@@ -64,7 +64,7 @@ def open_storage(path: Path) -> Any:
         from optuna.storages.journal import JournalFileBackend
 
         return JournalStorage(JournalFileBackend(str(path), lock_obj=_file_lock(path)))
-    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError, ImportError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError, ImportError, AssertionError) as error:
         raise RecordError(f"{path} is not the storage of a study: {' '.join(str(error).split())}") from None
 
 

@@ -106,9 +106,7 @@ def lake_plan(folder: Path, **more: Any) -> TuningPlan:
 
 def test_a_study_of_other_settings_is_refused(tmp_path: Path) -> None:
     tune(lake_plan(tmp_path))
-    with pytest.raises(
-        RecordError, match="was begun with another evaluations, seeds per trial|another seeds per trial"
-    ):
+    with pytest.raises(RecordError, match="was begun with another seeds per trial"):
         tune(lake_plan(tmp_path, n_seeds=2))
     assert len(tune(lake_plan(tmp_path, trials=5)).trials) == 5  # more trials of the same are no other settings
 
@@ -141,7 +139,7 @@ def test_settings_that_fail_are_marked_failed(tmp_path: Path) -> None:
     assert "holds no batch" in study.trials[0].user_attrs["failure"]
     from rlsuite.experiments.tuning_report import write_report
 
-    with pytest.raises(RlsuiteError, match="no trial is complete.*holds no batch"):
+    with pytest.raises(RlsuiteError, match=r"no trial is complete.*holds no batch"):
         write_report(plan, study)
 
 

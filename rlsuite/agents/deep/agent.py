@@ -114,6 +114,18 @@ class DeepAgent(Agent):
         Discrete actions count from 0; continuous ones lie in the action space. ``masks``: ``(batch, n_actions)``.
         """
 
+    def policy_module(self) -> torch.nn.Module:
+        """The deterministic policy as a module of its own, for export: a copy, on the CPU, that nothing here changes.
+
+        ``forward`` takes a batch of observations as a tensor (Dict: a dictionary of tensors) in the types of the
+        observation space, normalises and encodes them, and returns actions as the environment takes them (Discrete:
+        counted from the space's start). Action masks are not part of it.
+
+        Raises:
+            HyperparameterError: the algorithm has none to give.
+        """
+        raise HyperparameterError(f"{self.name} does not give its policy as a module")
+
     # -- helpers for subclasses ---------------------------------------------------------------------------------------
 
     def act_in_envs(self, actions: NDArray[Any]) -> Transitions:
@@ -222,8 +234,10 @@ class DeepAgent(Agent):
         env: gym.Env[Any, Any] | VectorEnv[Any, Any, Any] | str | None = None,
         *,
         device: str = "auto",
+        training_state: bool = True,
     ) -> Self:
-        return storage.load_agent(cls, path, env, device=device)
+        """As :meth:`Agent.load`; ``training_state=False`` leaves out what only going on needs, for an agent that acts."""
+        return storage.load_agent(cls, path, env, device=device, training_state=training_state)
 
     # -- what comparisons read ----------------------------------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ from rlsuite.agents.deep.agent import DeepAgent
 from rlsuite.agents.deep.networks import sizes_of
 from rlsuite.agents.deep.observations import Batch, as_tensors, take
 from rlsuite.agents.deep.optimisation import FlatParameters, ModuleState, Optimiser, finite
+from rlsuite.agents.deep.policy_modules import GreedyPolicy
 from rlsuite.agents.deep.prioritised import PrioritisedReplay
 from rlsuite.agents.deep.q_hyperparameters import (
     DeepQLearningHyperparameters,
@@ -165,6 +166,9 @@ class DeepQLearning(DeepAgent):
         if masks is not None:
             values = values.masked_fill(~as_tensors(masks, self.device), -torch.inf)
         return values.argmax(1).cpu().numpy()
+
+    def policy_module(self) -> torch.nn.Module:
+        return GreedyPolicy(self.network, self.hyperparameters.distributional, self.support, self.action_space)
 
     def _expected(self, atoms: Tensor) -> Tensor:
         """``(batch, n_actions)`` action values of ``(batch, n_actions, n_atoms)`` heads."""
