@@ -52,14 +52,13 @@ class A2C(OnPolicyAgent):
         self.optimiser.learning_rate = annealed(h.learning_rate, h.learning_rate_schedule, self.progress)
         batch = self.collect(h.n_steps, h.gae_lambda)
         if len(batch.values):
-            outputs, values = self.policy(batch.inputs)
+            outputs, values = self.networks.forward(batch.inputs)
             advantages, n = normalised(batch.advantages) if h.normalize_advantage else batch.advantages, len(values)
+            errors = values - batch.returns
             self.optimiser.flat.gradient.zero_()
-            log_prob, entropy, pullback = self.distribution.evaluate(outputs.detach(), batch.actions, batch.masks)
-            errors = values.detach() - batch.returns
-            torch.autograd.backward(
-                (outputs, values), (pullback(advantages * (-1.0 / n), -h.ent_coef / n), errors * (2.0 * h.vf_coef / n))
-            )
+            log_prob, entropy, pullback = self.distribution.evaluate(outputs, batch.actions, batch.masks)
+            d_outputs = pullback(advantages * (-1.0 / n), -h.ent_coef / n)
+            self.networks.backward(d_outputs, errors * (2.0 * h.vf_coef / n))
             self.optimiser.apply()
             losses = torch.stack([-(advantages * log_prob).mean(), errors.square().mean(), -entropy.mean()]).tolist()
             for name, value in zip(("policy_loss", "value_loss", "entropy_loss"), losses, strict=True):

@@ -19,7 +19,7 @@ import torch
 
 from rlsuite.agents.deep.advantages import td_errors
 from rlsuite.agents.deep.optimisation import Optimiser
-from rlsuite.agents.deep.policies import values_of
+from rlsuite.agents.deep.policies import Networks, values_of
 from rlsuite.agents.deep.rollouts import OnPolicyAgent, OnPolicyHyperparameters, Rollout
 from rlsuite.agents.hyperparameters import hyperparameter
 
@@ -54,6 +54,7 @@ class ActorCritic(OnPolicyAgent):
             max_grad_norm=h.max_grad_norm,
         )
         self.parts["critic_optimiser"] = self.critic_optimiser
+        self.networks = Networks(self.policy)  # again: the critic's parameters have moved
 
     def iterate(self) -> None:
         h, lengths = self.hyperparameters, self.episodes.running_lengths.copy()
@@ -66,15 +67,14 @@ class ActorCritic(OnPolicyAgent):
             self._update(batch)
 
     def _update(self, batch: Rollout) -> None:
-        n, features = len(batch.values), self.policy.features(batch.inputs)
-        outputs = self.policy.actor(features.detach())
-        values = self.policy.critic(features)[:, 0]  # type: ignore[misc]
+        n = len(batch.values)
+        outputs, values = self.networks.forward(batch.inputs)
+        errors = values - batch.returns  # -delta
         self.optimiser.flat.gradient.zero_()
         self.critic_optimiser.flat.gradient.zero_()
-        log_prob, entropy, pullback = self.distribution.evaluate(outputs.detach(), batch.actions, batch.masks)
+        log_prob, entropy, pullback = self.distribution.evaluate(outputs, batch.actions, batch.masks)
         d_outputs = pullback(batch.advantages * (-1.0 / n), -self.hyperparameters.ent_coef / n)
-        errors = values.detach() - batch.returns  # -delta
-        torch.autograd.backward((outputs, values), (d_outputs, errors / n))
+        self.networks.backward(d_outputs, errors / n)
         self.optimiser.apply()
         self.critic_optimiser.apply()
         losses = [-(batch.advantages * log_prob).mean(), errors.square().mean(), -entropy.mean()]

@@ -58,6 +58,8 @@ class Gradient(NamedTuple):
     values: Tensor  # (batch,)
     log_ratio: Tensor  # (batch,) log rho
     entropy: Tensor  # (batch,)
+    errors: Tensor  # (batch,) values - returns
+    advantages: Tensor  # (batch,)
 
 
 def ppo_gradient(
@@ -83,12 +85,14 @@ def ppo_gradient(
     ratio = log_ratio.exp()
     surrogate = ratio * advantages
     unclipped = surrogate <= ratio.clamp(1.0 - clip_range, 1.0 + clip_range) * advantages
-    d_values = (values - batch.returns).mul_(2.0 * vf_coef / n)
+    errors = values - batch.returns
+    d_values = errors * (2.0 * vf_coef / n)
     if clip_range_vf is not None:
         moved = values - batch.values
         clamped = moved.clamp(-clip_range_vf, clip_range_vf)
         d_values = torch.where(moved == clamped, d_values, torch.zeros_like(d_values))
-    return Gradient(pullback((surrogate * unclipped).mul_(-1.0 / n), -ent_coef / n), d_values, log_ratio, entropy)
+    d_outputs = pullback((surrogate * unclipped).mul_(-1.0 / n), -ent_coef / n)
+    return Gradient(d_outputs, d_values, log_ratio, entropy, errors, advantages)
 
 
 def ppo_loss(
@@ -148,39 +152,41 @@ class PPO(OnPolicyAgent):
         """``n_epochs`` passes over a rollout in minibatches."""
         h, n = self.hyperparameters, len(rollout.values)
         old_log_prob = self._log_prob(rollout)
-        epochs: list[dict[str, float]] = []
-        go_on = True
-        for _ in range(h.n_epochs):
+        steps: list[Gradient] = []
+        epochs, go_on = 0, True
+        while go_on and epochs < h.n_epochs:
             order = torch.from_numpy(self.rng.permutation(n)).to(self.device)
             shuffled, old = rows_of(rollout, order), old_log_prob[order]
-            steps: list[tuple[Gradient, Tensor, Tensor]] = []
+            epoch = len(steps)
             for start in range(0, n, h.batch_size):
                 rows = slice(start, start + h.batch_size)
                 batch = rows_of(shuffled, rows)
-                advantages = normalised(batch.advantages) if h.normalize_advantage else batch.advantages
-                outputs, values = self.policy(batch.inputs)
+                outputs, values = self.networks.forward(batch.inputs)
                 self.optimiser.flat.gradient.zero_()
                 gradient = ppo_gradient(
                     self.distribution,
-                    *(outputs.detach(), values.detach(), batch, old[rows], advantages),
+                    outputs,
+                    values,
+                    batch,
+                    old[rows],
+                    normalised(batch.advantages) if h.normalize_advantage else batch.advantages,
                     clip_range=clip_range,
                     clip_range_vf=h.clip_range_vf,
                     ent_coef=h.ent_coef,
                     vf_coef=h.vf_coef,
                 )
-                steps.append((gradient, values.detach(), advantages))
+                steps.append(gradient)
                 if h.target_kl is not None and float(approximate_kl(gradient.log_ratio)) > 1.5 * h.target_kl:
                     go_on = False
                     break
-                torch.autograd.backward((outputs, values), (gradient.outputs, gradient.values))
+                self.networks.backward(gradient.outputs, gradient.values)
                 self.optimiser.apply()
-            epochs.append(self._summary(steps, shuffled, clip_range))
+            epochs += 1
             if h.learning_rate_schedule == "kl-adaptive":
-                rate, kl = self.optimiser.learning_rate, epochs[-1]["approx_kl"]
-                self.optimiser.learning_rate = kl_adapted(rate, kl, h.desired_kl)
-            if not go_on:
-                break
-        self._report(epochs, rollout, clip_range)
+                kl = float(approximate_kl(torch.cat([step.log_ratio for step in steps[epoch:]])))
+                self.optimiser.learning_rate = kl_adapted(self.optimiser.learning_rate, kl, h.desired_kl)
+        self._report(steps, steps[epoch:], clip_range)
+        self.report_common(rollout, n_updates=epochs)
 
     def _log_prob(self, rollout: Rollout) -> Tensor:
         """``(n,)`` of the policy that acted."""
@@ -188,35 +194,25 @@ class PPO(OnPolicyAgent):
             outputs = torch.cat([self.policy.actor(self.policy.features(piece)) for piece in in_pieces(rollout.inputs)])
             return self.distribution.log_prob(outputs, rollout.actions, rollout.masks)
 
-    def _summary(
-        self, steps: list[tuple[Gradient, Tensor, Tensor]], data: Rollout, clip_range: float
-    ) -> dict[str, float]:
-        """Means over the minibatches of one epoch."""
-        log_ratio, entropy, values, advantages = (
-            torch.cat(parts) for parts in zip(*((g.log_ratio, g.entropy, v, a) for g, v, a in steps), strict=True)
-        )
+    def _report(self, steps: list[Gradient], last_epoch: list[Gradient], clip_range: float) -> None:
+        """Means over all minibatches; ``approx_kl`` over those of the last epoch."""
+        h = self.hyperparameters
+        _, _, log_ratio, entropy, errors, advantages = (torch.cat(parts) for parts in zip(*steps, strict=True))
         ratio = log_ratio.exp()
         clipped = ratio.clamp(1.0 - clip_range, 1.0 + clip_range)
-        means = {
-            "policy_gradient_loss": -torch.min(ratio * advantages, clipped * advantages).mean(),
-            "value_loss": (values - data.returns[: len(values)]).square().mean(),
-            "entropy_loss": -entropy.mean(),
-            "approx_kl": approximate_kl(log_ratio),
+        policy_loss = -torch.min(ratio * advantages, clipped * advantages).mean()
+        value_loss, entropy_loss = errors.square().mean(), -entropy.mean()
+        metrics = {
+            "policy_gradient_loss": policy_loss,
+            "value_loss": value_loss,
+            "entropy_loss": entropy_loss,
+            "loss": policy_loss + h.vf_coef * value_loss + h.ent_coef * entropy_loss,
+            "approx_kl": approximate_kl(torch.cat([step.log_ratio for step in last_epoch])),
             "clip_fraction": ((ratio - 1.0).abs() > clip_range).float().mean(),
         }
-        return dict(zip(means, torch.stack(list(means.values())).tolist(), strict=True))
-
-    def _report(self, epochs: list[dict[str, float]], rollout: Rollout, clip_range: float) -> None:
-        h = self.hyperparameters
-        means = {name: sum(epoch[name] for epoch in epochs) / len(epochs) for name in epochs[0]}
-        for name, value in means.items():
-            self.record(name, epochs[-1][name] if name == "approx_kl" else value)
-        self.record(
-            "loss",
-            means["policy_gradient_loss"] + h.vf_coef * means["value_loss"] + h.ent_coef * means["entropy_loss"],
-        )
+        for name, value in zip(metrics, torch.stack(list(metrics.values())).tolist(), strict=True):
+            self.record(name, value)
         self.record("clip_range", clip_range)
-        self.report_common(rollout, n_updates=len(epochs))
 
 
 def normalised(advantages: Tensor) -> Tensor:

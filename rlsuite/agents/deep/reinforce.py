@@ -100,7 +100,7 @@ class Reinforce(OnPolicyAgent):
         self.optimiser.learning_rate = annealed(h.learning_rate, h.learning_rate_schedule, self.progress)
         batch = self.episodes_of_policy()
         self.optimiser.flat.gradient.zero_()
-        losses = self.add_gradient(batch)
+        losses = self.set_gradient(batch)
         self.optimiser.apply()
         for name, value in losses.items():
             self.record(name, value)
@@ -138,23 +138,20 @@ class Reinforce(OnPolicyAgent):
             seen, baseline, weights * (returns - baseline), returns, seen.valid & (before < h.n_episodes)
         )
 
-    def add_gradient(self, batch: Rollout) -> dict[str, float]:
-        """Add the gradient of the loss, minus the estimate above, to the parameters' ``grad``; its terms by name."""
+    def set_gradient(self, batch: Rollout) -> dict[str, float]:
+        """Set the parameters' ``grad`` (zero before) to that of the loss, minus the estimate above; the loss by terms."""
         h, n = self.hyperparameters, len(batch.values)
         m = h.n_episodes * self.envs.num_envs
         advantages = normalised(batch.advantages) if h.normalize_advantage else batch.advantages
-        features = self.policy.features(batch.inputs)
-        outputs = self.policy.actor(features)
-        log_prob, entropy, pullback = self.distribution.evaluate(outputs.detach(), batch.actions, batch.masks)
+        outputs, values = self.networks.forward(batch.inputs)
+        log_prob, entropy, pullback = self.distribution.evaluate(outputs, batch.actions, batch.masks)
         losses = {"policy_loss": -(advantages * log_prob).sum() / m, "entropy_loss": -entropy.mean()}
-        gradient = pullback(advantages * (-1.0 / m), -h.ent_coef / m)
-        if self.policy.critic is None:
-            outputs.backward(gradient)
-        else:
-            values = self.policy.critic(features)[:, 0]
-            errors = values.detach() - batch.returns
+        d_outputs, d_values = pullback(advantages * (-1.0 / m), -h.ent_coef / m), None
+        if values is not None:
+            errors = values - batch.returns
             losses["value_loss"] = errors.square().mean()
-            torch.autograd.backward((outputs, values), (gradient, errors * (2.0 * h.vf_coef / n)))
+            d_values = errors * (2.0 * h.vf_coef / n)
+        self.networks.backward(d_outputs, d_values)
         return dict(zip(losses, torch.stack(list(losses.values())).tolist(), strict=True))
 
 

@@ -19,7 +19,8 @@ from rlsuite.agents.deep.networks import ACTIVATIONS
 from rlsuite.agents.deep.normalisation import ObservationNormaliser, ReturnNormaliser
 from rlsuite.agents.deep.observations import Batch, as_tensors, take, tree_map
 from rlsuite.agents.deep.optimisation import ModuleState, Optimiser, finite
-from rlsuite.agents.deep.policies import Actor, ActorCriticPolicy, takes_vectors, values_of
+from rlsuite.agents.deep.policies import Actor, ActorCriticPolicy, Networks, takes_vectors, values_of
+from rlsuite.agents.deep.policy_modules import ModePolicy
 from rlsuite.agents.deep.vector import Transitions
 from rlsuite.agents.hyperparameters import hyperparameter
 from rlsuite.errors import HyperparameterError, InvalidEnvironmentError
@@ -136,6 +137,7 @@ class OnPolicyAgent(DeepAgent):
             max_grad_norm=max_grad_norm,
         )
         self.actor = Actor(self.policy, self.device)
+        self.networks = Networks(self.policy)
         self.parts |= {"policy": ModuleState(self.policy), "optimiser": self.optimiser}
         self.observation_normaliser: ObservationNormaliser | None = None
         self.return_normaliser: ReturnNormaliser | None = None
@@ -156,6 +158,9 @@ class OnPolicyAgent(DeepAgent):
         if learn:
             self.observation_normaliser.update(inputs)
         return self.observation_normaliser(inputs)
+
+    def policy_module(self) -> nn.Module:
+        return ModePolicy(self.policy, self.distribution, self.action_space, self.observation_normaliser)
 
     def choose_actions(
         self, observations: Batch, *, deterministic: bool, rng: np.random.Generator, masks: NDArray[np.bool_] | None

@@ -9,7 +9,7 @@ from rlsuite.agents.deep.distributions import distribution_for
 from rlsuite.agents.deep.networks import ACTIVATIONS
 from rlsuite.agents.deep.observations import as_tensors, tree_map
 from rlsuite.agents.deep.optimisation import Optimiser
-from rlsuite.agents.deep.policies import ROWS, Actor, ActorCriticPolicy, in_pieces, values_of
+from rlsuite.agents.deep.policies import ROWS, Actor, ActorCriticPolicy, Networks, in_pieces, values_of
 
 CPU = torch.device("cpu")
 OBSERVATIONS = {
@@ -93,3 +93,21 @@ def test_orthogonal_beginning():
         hidden, final = mlp[0].weight.detach(), mlp[-1].weight.detach()
         torch.testing.assert_close(hidden.T @ hidden, 2.0 * torch.eye(4), rtol=0, atol=1e-5)
         torch.testing.assert_close(final @ final.T, last**2 * torch.eye(len(final)), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("net_arch", ["8,7", ""])
+@pytest.mark.parametrize("name", ["box", "image"])
+def test_gradients_of_networks_equal_autograd(name, net_arch, activation):
+    policy, optimiser = made(OBSERVATIONS[name], activation, net_arch)
+    networks, rng = Networks(policy), torch.Generator().manual_seed(0)
+    assert (networks.actor is not None) == (name == "box" and (activation in ("tanh", "relu") or not net_arch))
+    inputs = as_tensors(as_inputs(policy, batch_of(OBSERVATIONS[name], 9)), CPU)
+    a, b = torch.randn(9, 3, generator=rng), torch.randn(9, generator=rng)
+    outputs, values = policy(inputs)
+    ((a * outputs).sum() + (b * values).sum()).backward()
+    expected = optimiser.flat.gradient.clone()
+    optimiser.flat.gradient.zero_()
+    torch.testing.assert_close(networks.forward(inputs), (outputs.detach(), values.detach()))
+    networks.backward(a, b)
+    torch.testing.assert_close(optimiser.flat.gradient, expected, rtol=1e-4, atol=1e-5)

@@ -83,7 +83,7 @@ def estimate(agent, states, actions):
         *(rewards, terminated, np.zeros_like(terminated), np.ones_like(terminated)),
     )
     agent.optimiser.flat.gradient.zero_()
-    agent.add_gradient(agent.weighted(seen, np.zeros(1, np.int64)))
+    agent.set_gradient(agent.weighted(seen, np.zeros(1, np.int64)))
     return -agent.policy.actor[0].weight.grad.double()
 
 
