@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -40,21 +41,20 @@ def run(arguments: argparse.Namespace) -> int:
     from rlsuite.seeding import run_seeds
 
     agent: Any
-    agent, _ = load_checkpoint(arguments.run_folder, arguments.checkpoint, trust=arguments.trust)
+    agent, _ = load_checkpoint(arguments.run_folder, arguments.checkpoint, trust=arguments.trust, training_state=False)
     _, environment = what_was_run(arguments.run_folder, trust=arguments.trust)
     learned = evaluates_deterministically(agent)
     deterministic = arguments.deterministic or (learned and not arguments.stochastic)
     seed = run_seeds(arguments.seed).evaluation
-    env = environment.single()
-    returns, lengths = evaluate_policy(
-        agent,
-        env,
-        n_eval_episodes=arguments.episodes,
-        deterministic=deterministic,
-        seed=seed,
-        return_episode_rewards=True,
-    )
-    env.close()
+    with environment.rendering(), contextlib.closing(environment.single()) as env:
+        returns, lengths = evaluate_policy(
+            agent,
+            env,
+            n_eval_episodes=arguments.episodes,
+            deterministic=deterministic,
+            seed=seed,
+            return_episode_rewards=True,
+        )
     result: dict[str, float | str] = {
         "checkpoint": choose_checkpoint(arguments.run_folder, arguments.checkpoint),
         "timesteps": agent.num_timesteps,

@@ -59,7 +59,9 @@ def run(arguments: argparse.Namespace) -> int:
     from rlsuite.experiments.video import has_screen
     from rlsuite.seeding import run_seeds
 
-    agent, name = load_checkpoint(arguments.run_folder, arguments.checkpoint, trust=arguments.trust)
+    agent, name = load_checkpoint(
+        arguments.run_folder, arguments.checkpoint, trust=arguments.trust, training_state=False
+    )
     _, environment = what_was_run(arguments.run_folder, trust=arguments.trust)
     deterministic = arguments.deterministic or (evaluates_deterministically(agent) and not arguments.stochastic)
     seeds = episode_seeds(run_seeds(arguments.seed).evaluation, arguments.episodes)

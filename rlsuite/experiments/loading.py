@@ -13,6 +13,7 @@ from rlsuite.errors import HyperparameterError, RecordError
 from rlsuite.experiments.checkpoints import checkpoint_names, choose_checkpoint, read_checkpoint
 from rlsuite.experiments.records import CONFIG, find_records, read_config
 from rlsuite.experiments.run_environment import RunEnvironment
+from rlsuite.experiments.training_plan import learns_from_batches
 from rlsuite.imports import require_trust
 
 __all__ = ["checkpoint_names", "choose_checkpoint", "load", "load_checkpoint", "require_run", "what_was_run"]
@@ -35,12 +36,24 @@ def load(run: str | Path, checkpoint: str | None = None, *, trust: bool = False)
     return load_checkpoint(run, checkpoint, trust=trust)[0]
 
 
-def load_checkpoint(run: str | Path, checkpoint: str | None = None, *, trust: bool = False) -> tuple[Agent, str]:
-    """:func:`load`, and the name of the checkpoint that was read: for ``last``, of the newest that is whole."""
+def load_checkpoint(
+    run: str | Path, checkpoint: str | None = None, *, trust: bool = False, training_state: bool = True
+) -> tuple[Agent, str]:
+    """:func:`load`, and the name of the checkpoint that was read: for ``last``, of the newest that is whole.
+
+    ``training_state=False`` leaves out what only learning on needs, where the agent tells it apart.
+    """
     folder = require_run(run)
     algo, environment = what_was_run(folder, trust=trust)
     chosen = choose_checkpoint(folder, checkpoint)
-    name, agent = read_checkpoint(folder, chosen, lambda path: agent_class(algo).load(path, environment.batch()))
+    agent_type = agent_class(algo)
+    acting = {} if training_state or not learns_from_batches(agent_type) else {"training_state": False}
+
+    def read(path: Path) -> Agent:
+        with environment.rendering():
+            return agent_type.load(path, environment.batch(), **acting)
+
+    name, agent = read_checkpoint(folder, chosen, read)
     return agent, name
 
 

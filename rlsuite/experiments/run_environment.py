@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,3 +40,11 @@ class RunEnvironment:
         env = make_vec_env(self.env_id, 1, preprocessing=self.preprocessing, vectorization="sync", **kwargs)
         assert not isinstance(env, VectorEnv)
         return env
+
+    def rendering(self) -> AbstractContextManager[None]:
+        """To be entered around whatever steps the environments: where they observe pixels, these are made off screen."""
+        if not self.preprocessing.pixels:
+            return nullcontext()
+        from rlsuite.experiments.video import off_screen
+
+        return off_screen()

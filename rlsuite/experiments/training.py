@@ -50,6 +50,7 @@ def train(plan: TrainingPlan, on_report: Callable[[Report], None] = lambda _: No
     folder = new_run_folder(plan)
     environment = environment_of(plan)
     with ExitStack() as stack:
+        stack.enter_context(environment.rendering())
         env = environment.batch()
         stack.callback(env.close)
         agent = plan.agent_type(env, seed=plan.seed, **_device(plan), **plan.values)
@@ -85,21 +86,24 @@ def resume(
     """
     folder = require_run(run)
     config = read_config(folder)
-    if "n_timesteps" not in config:
+    if "budget" in config:
         raise RecordError(f"{folder} is of a comparison; `rlsuite compare` with the same arguments goes on with it")
+    if "provenance" not in config or "n_timesteps" not in config:  # the last entry, and the first that resuming needs
+        raise RecordError(f"{folder / CONFIG} is incomplete: it does not hold n_timesteps and provenance")
     plan = _recorded_plan(config, folder / CONFIG, trust)
     environment = environment_of(plan)
     _warn_of_versions(config)
     with ExitStack() as stack:
         writer = stack.enter_context(RunWriter(folder, config))
         sweep_temporary(folder)
+        stack.enter_context(environment.rendering())
         env = environment.batch()
         stack.callback(env.close)
 
         def read(path: Path) -> Agent:
             return plan.agent_type.load(path, env, **_device(plan))
 
-        if checkpoint_names(folder):
+        if LAST in checkpoint_names(folder):
             name, agent = read_checkpoint(folder, LAST, read)
             logger.info("going on from %s", name)
         else:
@@ -116,7 +120,9 @@ def resume(
             if n_timesteps is not None:
                 began, amount = agent.num_timesteps, checked_amount(n_timesteps, "n_timesteps")
                 extensions = [*config.get("extensions", []), {"from": began, "n_timesteps": amount}]
-                write_atomically(folder / CONFIG, dump_yaml(config | {"extensions": extensions}))
+                rest = {key: value for key, value in config.items() if key not in ("extensions", "provenance")}
+                written = {**rest, "extensions": extensions, "provenance": config["provenance"]}
+                write_atomically(folder / CONFIG, dump_yaml(written))
                 _learn(agent, recorder, began, amount)
     return agent, True
 

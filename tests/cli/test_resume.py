@@ -9,11 +9,12 @@ import pytest
 
 from rlsuite.experiments.checkpoints import checkpoint_file, saved_steps, steps_name
 from rlsuite.experiments.recording import STEPS
-from rlsuite.experiments.records import METRICS
+from rlsuite.experiments.records import EVALUATIONS, METRICS, run_folder
 from tests.cli.runs_killed import Commands, assert_same_run, entries
 
 DQN = ["--algo", "dqn", "--env", "CartPole-v1", "--n-envs", 2, "-n", 3000, "--save-freq", 300, "--set",
-       "learning_starts=200", "buffer_size=1500", "target_update_interval=100", "batch_size=32"]  # fmt: skip
+       "learning_starts=200", "buffer_size=1500", "target_update_interval=100",
+       "train_freq=4", "gradient_steps=1", "batch_size=32"]  # fmt: skip
 PPO = ["--algo", "ppo", "--env", "CartPole-v1", "--n-envs", 2, "-n", 4096, "--save-freq", 512, "--set", "n_steps=64",
        "batch_size=32", "n_epochs=4", "learning_rate_schedule=linear"]  # fmt: skip
 TABULAR = ["--algo", "q-learning", "--env", "FrozenLake-v1", "-n", 400_000, "--save-freq", 7_000, "--set",
@@ -48,7 +49,7 @@ def trained_whole(commands, arguments):
 
 
 def folder_of(commands, arguments, name):
-    return commands.folder / "runs" / arguments[3] / arguments[1] / f"{name}-s0"
+    return run_folder(commands.folder / "runs", arguments[3], arguments[1], f"{name}-s0")
 
 
 def kill_and_resume(commands, arguments, name, rng, kills=4):
@@ -72,6 +73,16 @@ def test_a_run_killed_at_any_instant_and_resumed_is_the_run_never_stopped(comman
     whole = trained_whole(commands, arguments)
     kill_and_resume(commands, arguments, "killed", np.random.default_rng(0))
     assert_same_run(folder_of(commands, arguments, "killed"), whole)
+
+
+def test_a_run_killed_before_its_first_checkpoint_begins_anew(commands):
+    whole, folder = trained_whole(commands, DQN), folder_of(commands, DQN, "early")
+    late = [*DQN, *OFTEN, "--name", "early", "--save-freq", 2000, "--eval-freq", 300]
+    status, output = commands(["train", *late], folder / EVALUATIONS, 100)
+    assert status == -signal.SIGKILL, output
+    assert saved_steps(folder) == [] and checkpoint_file(folder, "best").exists()
+    assert commands(["resume", folder, "-q"])[0] == 0
+    assert entries(folder) == entries(whole)
 
 
 @pytest.mark.slow

@@ -47,11 +47,11 @@ def save_agent(agent: DeepAgent, path: str | Path, *, training_state: bool = Tru
     return path
 
 
-def load_agent(cls: type[T], path: str | Path, env: Any, *, device: str = "auto") -> T:
+def load_agent(cls: type[T], path: str | Path, env: Any, *, device: str = "auto", training_state: bool = True) -> T:
     """Rebuild an agent of class ``cls`` from ``path``, every part and random stream as it was.
 
-    A file without training state, or one loaded for another number of environments, gives an agent that acts the same
-    and begins new episodes and an empty buffer if it learns on.
+    A file without training state, or one loaded without it or for another number of environments, gives an agent that
+    acts the same and begins new episodes and an empty buffer if it learns on.
 
     Raises:
         RecordError: the file is missing, damaged, of another agent, does not fit the environment, or does not say how
@@ -70,10 +70,11 @@ def load_agent(cls: type[T], path: str | Path, env: Any, *, device: str = "auto"
             env = remade(path, header["env"])
         agent = cls(env, seed=header["seed"], device=device, **header["hyperparameters"])
         same_envs = header["num_envs"] == agent.envs.num_envs
+        goes_on = same_envs and training_state
         stored: dict[str, Any] = header["parts"]
         parts = {**agent.parts, "envs": agent.envs}
         for name, part in parts.items():
-            if name in ONLY_FOR_LEARNING and (name not in stored or not same_envs):
+            if name in ONLY_FOR_LEARNING and (name not in stored or not goes_on):
                 continue
             mine = {key.removeprefix(f"{name}/"): a for key, a in arrays.items() if key.startswith(f"{name}/")}
             if name == "episodes" and not same_envs:
@@ -81,7 +82,7 @@ def load_agent(cls: type[T], path: str | Path, env: Any, *, device: str = "auto"
             went_on = part.load_state(mine, stored[name])
             if name == "envs" and not went_on:
                 agent.abandon_episodes()
-        if "envs" not in stored:
+        if "envs" not in stored or not goes_on:
             agent.abandon_episodes()
         agent.num_timesteps = _count(header["num_timesteps"])
         began, agent._total_timesteps, episodes_before, agent._total_episodes = (

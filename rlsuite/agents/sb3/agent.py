@@ -154,11 +154,19 @@ class SB3Agent(DeepAgent):
     # -- stable-baselines3's own files ------------------------------------------------------------------------------------
 
     @classmethod
-    def load(cls, path: str | Path, env: Any = None, *, device: str = "auto", trust: bool = False) -> Self:
+    def load(
+        cls,
+        path: str | Path,
+        env: Any = None,
+        *,
+        device: str = "auto",
+        training_state: bool = True,
+        trust: bool = False,
+    ) -> Self:
         """Read an agent written by :meth:`save`, or a ``.zip`` of stable-baselines3 (see :meth:`import_zip`)."""
         if Path(path).suffix == ".zip":
             return cls.import_zip(path, env, device=device, trust=trust)
-        return super().load(path, env, device=device)
+        return super().load(path, env, device=device, training_state=training_state)
 
     @classmethod
     def import_zip(
