@@ -12,7 +12,7 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from rlsuite.errors import InvalidEnvironmentError
+from rlsuite.errors import HyperparameterError, InvalidEnvironmentError
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "relu": nn.ReLU, "elu": nn.ELU, "silu": nn.SiLU}
 
@@ -39,8 +39,15 @@ def orthogonal(module: nn.Module, gain: float = math.sqrt(2.0), last_gain: float
 
 
 def sizes_of(text: str) -> tuple[int, ...]:
-    """Hidden layer sizes written as in hyperparameters: ``"64,64"``; nothing for a linear network."""
-    return tuple(int(part) for part in text.replace(" ", "").split(",") if part)
+    """Hidden layer sizes written as in hyperparameters: ``"64,64"``; nothing for a linear network.
+
+    Raises:
+        HyperparameterError: anything else.
+    """
+    parts = [part for part in text.replace(" ", "").split(",") if part]
+    if not all(part.isdecimal() and 0 < int(part) < 1 << 20 for part in parts):
+        raise HyperparameterError(f'a network is written as the sizes of its layers, e.g. "64,64", not {text!r}')
+    return tuple(map(int, parts))
 
 
 class Encoder(nn.Module):

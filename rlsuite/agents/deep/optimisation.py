@@ -87,7 +87,7 @@ class Optimiser:
     def step(self, loss: Tensor) -> None:
         """One step down the gradient of ``loss``."""
         self.flat.gradient.zero_()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self.apply()
 
     def apply(self) -> None:

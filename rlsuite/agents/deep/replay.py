@@ -61,7 +61,7 @@ class ReplayBuffer:
         masks: keep the masks of the actions that are allowed in the successors.
 
     Raises:
-        HyperparameterError: the capacity does not hold what one step can complete.
+        HyperparameterError: the capacity does not hold what one step can complete, or memory does not hold it.
     """
 
     def __init__(
@@ -85,8 +85,13 @@ class ReplayBuffer:
         self.capacity, self.n_step, self.gamma, self.num_envs, self.n_actions = (
             capacity, n_step, gamma, num_envs, n_actions,
         )  # fmt: skip
-        self.observations = empty_batch(observation_space, capacity)
-        self.next_observations = empty_batch(observation_space, capacity)
+        try:
+            self.observations = empty_batch(observation_space, capacity)
+            self.next_observations = empty_batch(observation_space, capacity)
+        except MemoryError:
+            raise HyperparameterError(
+                f"there is no memory for a replay buffer of {capacity} observations of {observation_space}"
+            ) from None
         self.actions = np.zeros((capacity, *action_shape), action_dtype)
         self.rewards = np.zeros(capacity, np.float32)
         self.terminated = np.zeros(capacity, bool)

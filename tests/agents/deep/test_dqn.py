@@ -7,7 +7,7 @@ import torch
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-from rlsuite.agents import agent_class, check_agent
+from rlsuite.agents import agent_class, check_agent, evaluate_policy
 from rlsuite.agents.callbacks import BaseCallback
 from rlsuite.agents.deep.dqn import DQN, DeepQLearning, Minibatch, Rainbow
 from rlsuite.agents.deep.prioritised import PrioritisedReplay
@@ -211,14 +211,12 @@ def test_values_are_those_of_the_optimal_policy():
 
 @pytest.mark.slow
 def test_cartpole_is_solved():
-    from rlsuite.agents import evaluate
-
     agent = DQN(
         "CartPole-v1", seed=0, learning_rate=2.3e-3, batch_size=64, buffer_size=100_000, learning_starts=1000,
         target_update_interval=10, train_freq=256, gradient_steps=128, exploration_fraction=0.16,
         exploration_final_eps=0.04, net_arch="256,256",
     ).learn(50_000)  # fmt: skip
-    assert evaluate(agent, "CartPole-v1", episodes=20).mean > 400
+    assert evaluate_policy(agent, "CartPole-v1", 20, seed=0)[0] > 400
 
 
 # -- schedules and counts ---------------------------------------------------------------------------------------------
@@ -399,5 +397,8 @@ def test_impossible_settings_are_refused():
         DQN(Line(), buffer_size=8, batch_size=9)
     with pytest.raises(HyperparameterError, match=r"v_max must be above v_min = 3"):
         DQN(Line(), distributional="c51", v_min=3.0, v_max=3.0, **SMALL)
+    for net_arch in ("64;64", "0", "-3", "8,x", "9" * 400):
+        with pytest.raises(HyperparameterError, match="sizes of its layers"):
+            DQN(Line(), **(SMALL | {"net_arch": net_arch}))
     with pytest.raises(InvalidEnvironmentError, match="Discrete"):
         DQN("Pendulum-v1")

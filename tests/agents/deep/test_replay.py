@@ -195,3 +195,8 @@ def test_spoiled_counts_are_refused(change):
 def test_too_small_a_buffer_is_refused():
     with pytest.raises(HyperparameterError, match="12 at least"):
         ReplayBuffer(11, LINE, (), np.int64, n_step=3, num_envs=4)
+
+
+def test_a_buffer_beyond_memory_is_refused():
+    with pytest.raises(HyperparameterError, match="no memory for a replay buffer"):
+        ReplayBuffer(1 << 50, spaces.Box(0, 255, (84, 84, 4), np.uint8), (), np.int64)
