@@ -88,7 +88,7 @@ class ReplayBuffer:
         try:
             self.observations = empty_batch(observation_space, capacity)
             self.next_observations = empty_batch(observation_space, capacity)
-        except MemoryError:
+        except (MemoryError, ValueError):  # the second where no address is large enough
             raise HyperparameterError(
                 f"there is no memory for a replay buffer of {capacity} observations of {observation_space}"
             ) from None

@@ -198,5 +198,6 @@ def test_too_small_a_buffer_is_refused():
 
 
 def test_a_buffer_beyond_memory_is_refused():
-    with pytest.raises(HyperparameterError, match="no memory for a replay buffer"):
-        ReplayBuffer(1 << 50, spaces.Box(0, 255, (84, 84, 4), np.uint8), (), np.int64)
+    for capacity in (1 << 42, 1 << 50):
+        with pytest.raises(HyperparameterError, match="no memory for a replay buffer"):
+            ReplayBuffer(capacity, spaces.Box(0, 255, (84, 84, 4), np.uint8), (), np.int64)
