@@ -65,7 +65,7 @@ def require_onnx() -> None:
     """
     try:
         import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
+        import onnxruntime  # type: ignore[import-untyped]  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise InvalidEnvironmentError(f"export needs {error.name}: pip install 'rlsuite[onnx]'") from None
@@ -132,7 +132,7 @@ def check(agent: Any, data: bytes, n: int = SAMPLES) -> None:
     Raises:
         RlsuiteError: they differ.
     """
-    import onnxruntime  # type: ignore[import-untyped]
+    import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
