@@ -159,7 +159,7 @@ class OnPolicyAgent(DeepAgent):
             self.observation_normaliser.update(inputs)
         return self.observation_normaliser(inputs)
 
-    def policy_module(self) -> nn.Module:
+    def policy_module(self) -> torch.nn.Module:
         return ModePolicy(self.policy, self.distribution, self.action_space, self.observation_normaliser)
 
     def choose_actions(
