@@ -33,6 +33,7 @@ from rlsuite.agents.deep.networks import encoder_for, mlp, sizes_of
 from rlsuite.agents.deep.observations import Batch, as_tensors
 from rlsuite.agents.deep.optimisation import FlatParameters, ModuleState, Optimiser
 from rlsuite.agents.deep.policies import Actor, ActorCriticPolicy
+from rlsuite.agents.deep.policy_modules import ModePolicy
 from rlsuite.agents.deep.replay import ReplayBuffer, Sample
 from rlsuite.agents.deep.schedules import annealed
 from rlsuite.agents.hyperparameters import hyperparameter
@@ -178,6 +179,9 @@ class SAC(DeepAgent):
         outputs = self._outputs(observations)
         raw = self.distribution.mode(outputs) if deterministic else self.distribution.sample(outputs, rng)
         return self.distribution.to_env(raw)
+
+    def policy_module(self) -> nn.Module:
+        return ModePolicy(self.policy, self.distribution, self.action_space)
 
     def _outputs(self, observations: Batch) -> NDArray[np.float32]:
         inputs = self.policy.inputs(observations)
