@@ -15,6 +15,7 @@ from rlsuite.experiments import figures_lines, figures_maps, figures_scores, map
 from rlsuite.experiments.figures import Picture
 from rlsuite.experiments.measures import final_scores, is_exact, normalisable, sees_the_state, thresholds, usable
 from rlsuite.experiments.records import slug
+from rlsuite.experiments.report_results import results_table
 from rlsuite.experiments.results import Comparison, Entry, Task
 from rlsuite.experiments.tables import Table
 from rlsuite.experiments.verdict import Verdict
@@ -74,6 +75,8 @@ def comparison_sections(comparison: Comparison, verdict: Verdict, films: dict[st
     """
     tables = {table.name: table for table in verdict.tables}
     sections = [_across(comparison, verdict, tables)] if verdict.normalised else []
+    if len(comparison.tasks) > 1 and any(task.deep for task in comparison.tasks):
+        sections.append(Section("All results", tables=(results_table(comparison, verdict),)))
     sections += [_task(comparison, task, tables, films.get(task.env_id, [])) for task in comparison.tasks]
     if tables:
         sections.append(Section("More tables", tables=tuple(tables.values())))

@@ -31,7 +31,7 @@ def warnings_of(comparison: Comparison) -> tuple[str, ...]:
             n = min(counts)
             said.append(
                 f"{task.env_id}: {n} run{'s' if n > 1 else ''} per algorithm {'are' if n > 1 else 'is'} too few to "
-                f"conclude from; use at least {FEW_RUNS}, better 30 or more (--seeds)"
+                f"conclude from; use at least {FEW_RUNS}, better {10 if task.deep else 30} or more (--seeds)"
             )
         n_planners = sum(is_exact(task, entry) for entry in task.entries)
         n_tests = len(learners) * (len(learners) - 1) // 2 + len(learners) * n_planners
