@@ -80,6 +80,14 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     )
     parser.add_argument("--workers", type=positive_int, metavar="N", help="parallel runs (default: all processors)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="output folder (default: runs/compare/ENVS)")
+    parser.add_argument(
+        "--include-run",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="RUN",
+        help="also show these runs of `rlsuite train` on the page: learning curve, settings, an episode",
+    )
     return parser
 
 
@@ -88,15 +96,19 @@ def run(arguments: argparse.Namespace) -> int:
     from rlsuite.cli.console import OutputConsole
     from rlsuite.experiments import compare
     from rlsuite.experiments.report import write_report
+    from rlsuite.experiments.run_sections import require_run, run_section
     from rlsuite.experiments.tables import console_table
     from rlsuite.experiments.verdict import judge
 
     plan = make_plan(arguments)
+    for folder in arguments.include_run:
+        require_run(folder)
     console = OutputConsole()
     comparison = _run_with_progress(compare, plan, console)
     verdict = judge(comparison)
     with console.status("writing the report"):
-        page = write_report(comparison, verdict, plan.out)
+        included = [run_section(folder, plan.out) for folder in arguments.include_run]
+        page = write_report(comparison, verdict, plan.out, extra_sections=included)
     for table in verdict.tables:
         if table.essential:
             console.print(console_table(table))
