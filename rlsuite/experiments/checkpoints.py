@@ -67,7 +67,7 @@ def read_checkpoint(folder: Path, name: str, read: Callable[[Path], T]) -> tuple
     Raises:
         RecordError: the file is damaged, or, for ``last``, all of them are.
     """
-    if name != LAST or checkpoint_file(folder, LAST).exists():
+    if name != LAST or not saved_steps(folder):  # a file called so, of an earlier version
         return name, read(checkpoint_file(folder, name))
     return read_newest(folder, read)
 
