@@ -59,9 +59,9 @@ def run_section(run: str | Path, out: Path, *, film: bool = True, trust: bool = 
         figure=learning_curve(env_id, evaluations, metrics),
     )
     films, trouble = _film(folder, out, env_id, algo, name, trust) if film else ((), ())
-    return Section(
-        f"{algo} on {env_id}, one run", text + trouble, pictures=(picture,), films=films, tables=(_table(config, name),)
-    )
+    settings = Section("Settings of the run", tables=(_table(config, name),), folded=True)
+    title = f"{algo} on {env_id}, one run"
+    return Section(title, text + trouble, pictures=(picture,), films=films, children=(settings,))
 
 
 def learning_curve(env_id: str, evaluations: list[dict[str, Any]], metrics: list[dict[str, Any]]) -> Figure:
