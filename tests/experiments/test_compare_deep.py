@@ -245,3 +245,22 @@ def test_returns_are_averaged_by_when_episodes_ended():
     grid = np.array([5.0, 20.0, 40.0, 60.0, 100.0])
     expected = [np.nan, 2.0, 2.0, 5.0, 9.0]  # (0, 20]: two of them; (20, 40]: none, so as before; (40, 60]; (80, 100]
     assert np.array_equal(smoothed_returns(entry, grid, 20.0)[0], expected, equal_nan=True)
+
+
+def test_a_budget_of_episodes_is_scored_at_episodes(tmp_path, in_this_process):
+    one = run(plan(tmp_path, budget=Budget("episodes", 12, 4), n_envs=2)).tasks[0].entries[0].runs[0]
+    assert [12, 13].count(one.episodes[-1]) == 1 and one.episodes.tolist() == sorted(set(one.episodes))
+    assert all(abs(episodes - point) <= 1 for episodes, point in zip(one.episodes, (0, 3, 6, 9, 12), strict=True))
+    assert [np.sum(one.ends <= steps) for steps in one.steps] == one.episodes.tolist()
+
+
+def test_a_damaged_checkpoint_to_go_on_from_costs_the_run_its_progress_only(tmp_path, in_this_process):
+    whole = run(plan(tmp_path / "whole")).tasks[0].entries[0]
+    broken = plan(tmp_path / "broken")
+    run(broken)
+    for path in (tmp_path / "broken").rglob("result.json"):
+        path.unlink()
+        (path.parent / "checkpoints" / "paused.safetensors").write_bytes(b"half a file")
+    again = run(broken).tasks[0].entries[0]
+    assert [numbers(r) for r in again.runs] == [numbers(r) for r in whole.runs]
+    assert all(len(list(read_rows(path))) == 5 for path in (tmp_path / "broken").rglob(EVALUATIONS))
