@@ -253,7 +253,8 @@ class SAC(DeepAgent):
         learned, optimiser = self.policy.learned_encoder, self.optimisers["critics"]
         features = self.critics.encoder(observations)
         error = self.q.forward(torch.cat([features.detach(), actions], 1)) - y[:, None]
-        optimiser.flat.gradient.zero_()
+        if learned:  # to which autograd adds; the passes write
+            optimiser.flat.gradient.zero_()
         to_inputs = self.q.backward(error / len(y), inputs=learned)
         if to_inputs is not None:
             features.backward(to_inputs[:, : features.shape[1]])
@@ -276,7 +277,8 @@ class SAC(DeepAgent):
         (to_outputs,) = torch.autograd.grad(
             (loss, action), outputs, (torch.ones_like(loss), to_action[:, features.shape[1] :])
         )
-        optimiser.flat.gradient.zero_()
+        if learned:  # to which autograd adds; the passes write
+            optimiser.flat.gradient.zero_()
         to_inputs = self.pi.backward(to_outputs[None], inputs=learned)
         if to_inputs is not None:
             inputs.backward(to_inputs)
