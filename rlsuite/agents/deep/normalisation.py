@@ -94,5 +94,8 @@ class ReturnNormaliser(RunningMoments):
 
     def load_state(self, arrays: dict[str, NDArray[Any]], values: dict[str, Any]) -> None:
         super().load_state(arrays, values)
-        if arrays["running"].shape == self.running.shape:  # else another number of environments: new episodes
-            self.running = np.array(arrays["running"])
+        running = arrays["running"]
+        if running.dtype != np.float64 or running.ndim != 1 or not np.isfinite(running).all():
+            raise RecordError("the running returns of the reward's normaliser are no finite numbers")
+        if running.shape == self.running.shape:  # else another number of environments: new episodes
+            self.running = np.array(running)

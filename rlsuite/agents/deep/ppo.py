@@ -146,7 +146,9 @@ class PPO(OnPolicyAgent):
         if h.learning_rate_schedule != "kl-adaptive":
             self.optimiser.learning_rate = annealed(h.learning_rate, h.learning_rate_schedule, self.progress)
         clip_range = annealed(h.clip_range, h.clip_range_schedule, self.progress)
-        self.learn_from(self.collect(h.n_steps, h.gae_lambda), clip_range)
+        rollout = self.collect(h.n_steps, h.gae_lambda)
+        if len(rollout.values):  # else all environments were resetting themselves
+            self.learn_from(rollout, clip_range)
 
     def learn_from(self, rollout: Rollout, clip_range: float) -> None:
         """``n_epochs`` passes over a rollout in minibatches."""

@@ -83,3 +83,10 @@ def test_damaged_moments_are_refused(arrays, values):
     normaliser.update(np.arange(12.0).reshape(4, 3))
     with pytest.raises(RecordError):
         normaliser.load_state(normaliser.state_arrays() | arrays, normaliser.state_values() | values)
+
+
+@pytest.mark.parametrize("running", [np.full(2, np.nan), np.zeros(2, np.float32), np.zeros((2, 2))], ids=str)
+def test_damaged_running_returns_are_refused(running):
+    normaliser = ReturnNormaliser(0.9, 2)
+    with pytest.raises(RecordError, match="running returns"):
+        normaliser.load_state(normaliser.state_arrays() | {"running": running}, normaliser.state_values())

@@ -212,3 +212,14 @@ def test_images_are_not_normalised():
 
     with pytest.raises(HyperparameterError, match="normalize_observations"):
         agent_class("ppo")(Image(), normalize_observations=True)
+
+
+@pytest.mark.parametrize("name", ["ppo", "a2c", "actor-critic"])
+def test_a_rollout_of_resets_alone_is_passed_over(name):
+    agent = agent_class(name)(chains(2, AutoresetMode.NEXT_STEP, limit=1), seed=0, **SHORT[name] | ONE_STEP[name])
+    agent.envs.__init__(agent.env, 0, unwrap=False)
+    agent.learn(6)
+    assert agent.num_timesteps == 6 and agent.metrics["train/n_updates"] == (6 if name == "ppo" else 3)
+
+
+ONE_STEP = {"ppo": {"n_steps": 1}, "a2c": {"n_steps": 1}, "actor-critic": {}}
