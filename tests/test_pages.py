@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-# environments.md has a test of its own; compare.md, statistics.md, gallery.md and speed.md have no Python
+# environments.md and export.md have tests of their own; compare.md, statistics.md, gallery.md and speed.md have no Python
 PAGES = ("README", *(f"docs/{name}" for name in ("index", "agents", "extending", "train", "planning")))
 PAGES += tuple(f"docs/{name}" for name in ("monte-carlo", "td", "dyna", "policy-gradient"))
 PROGRAM = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -42,7 +42,9 @@ def test_programs_run_and_make_the_figures_of_the_page(page: str, tmp_path: Path
 def test_every_page_with_programs_is_tested_here() -> None:
     pages = (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))
     with_programs = {page for page in pages if PROGRAM.search(page.read_text())}
-    assert with_programs - {ROOT / f"{page}.md" for page in PAGES} == {ROOT / "docs" / "environments.md"}
+    assert with_programs - {ROOT / f"{page}.md" for page in PAGES} == {
+        ROOT / "docs" / name for name in ("environments.md", "export.md")
+    }
 
 
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 import sys
 import warnings
 from collections.abc import Iterable
@@ -124,8 +126,11 @@ def test_the_command(tmp_path: Path, capfd: Any, monkeypatch: pytest.MonkeyPatch
     assert out.startswith("checkpoint ") and out.count("\n") == 1 and not err
     model = onnx.load(tmp_path / folder / "policy.onnx")
     assert {entry.key: entry.value for entry in model.metadata_props}["env"] == "CartPole-v1"
-    assert main(["export", folder, "--onnx", "else.onnx", "--checkpoint", "best"]) == 0
-    assert (tmp_path / "else.onnx").exists()
+    assert main(["export", folder, "--onnx", "cartpole.onnx", "--checkpoint", "best"]) == 0
+    page = (Path(__file__).parents[2] / "docs" / "export.md").read_text()
+    program = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", program[0] + "print(actions.shape)"], capture_output=True, text=True)
+    assert done.stdout == "(5,)\n", done.stderr
 
 
 def test_what_cannot_be_exported_is_one_line(tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
