@@ -181,6 +181,8 @@ class Recorder(BaseCallback):
         if successes:
             row["rollout/success_rate"] = float(np.mean(successes[-EPISODE_WINDOW:]))
         row |= getattr(agent, "metrics", {})
+        if "train/n_updates" in row:
+            row["train/n_updates"] = int(row["train/n_updates"])
         self._append(METRICS, "log", row)
 
     def evaluate(self) -> None:
