@@ -50,6 +50,16 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
         os.close(descriptor)
 
 
+def _damage() -> tuple[type[Exception], ...]:
+    """What Optuna and the database raise on files that they did not write."""
+    from optuna.exceptions import OptunaError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return (
+        OptunaError, SQLAlchemyError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, AssertionError,
+    )  # fmt: skip
+
+
 def open_storage(path: Path) -> Any:
     """The storage in ``path``: SQLite for ``.db`` and ``.sqlite3``, else a journal.
 
@@ -64,7 +74,7 @@ def open_storage(path: Path) -> Any:
         from optuna.storages.journal import JournalFileBackend
 
         return JournalStorage(JournalFileBackend(str(path), lock_obj=_file_lock(path)))
-    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError, ImportError, AssertionError) as error:
+    except _damage() as error:
         raise RecordError(f"{path} is not the storage of a study: {' '.join(str(error).split())}") from None
 
 
@@ -112,7 +122,7 @@ def open_study(
         before = study.user_attrs.get("settings")
     except RecordError:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError, optuna.exceptions.OptunaError) as error:
+    except _damage() as error:
         raise RecordError(f"{path} is not the storage of a study: {' '.join(str(error).split())}") from None
     settings = json.loads(json.dumps(settings))
     if before is None:

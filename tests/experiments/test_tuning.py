@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import os
 import signal
 import subprocess
@@ -119,6 +120,25 @@ def test_a_damaged_storage_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "s.journal").write_text(text)
     with pytest.raises(RecordError, match="is not the storage of a study"):
         tune(lake_plan(tmp_path))
+
+
+def test_a_damaged_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "s.db").write_text("nonsense" * 1000)
+    with pytest.raises(RecordError, match="is not the storage of a study"):
+        tune(lake_plan(tmp_path, storage=tmp_path / "s.db"))
+
+
+def test_enough_trials_tell_the_importances(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rlsuite.experiments import tuning
+    from rlsuite.experiments.tuning_report import importances, write_report
+
+    scores = itertools.count(0.0)
+    monkeypatch.setattr(tuning, "evaluate_policy", lambda *args, **kwargs: (next(scores), 0.0))
+    plan = lake_plan(tmp_path, trials=12, pruner="none")
+    study = tune(plan)
+    assert set(importances(study)) == set(study.best_params) and sum(importances(study).values()) == pytest.approx(1.0)
+    write_report(plan, study)
+    assert (tmp_path / "importances.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_trials_differ_and_a_search_that_goes_on_draws_anew(tmp_path: Path) -> None:
