@@ -6,21 +6,28 @@ The truth of a run is its ``metrics.jsonl``; event files can be deleted at any t
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import logging
+import os
+import socket
 import struct
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import numpy as np
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog  # type: ignore[import-untyped]
 from tensorboard.compat.proto.summary_pb2 import Summary  # type: ignore[import-untyped]
 from tensorboard.plugins.hparams.summary_v2 import hparams_pb  # type: ignore[import-untyped]
 from tensorboard.plugins.text.metadata import create_summary_metadata  # type: ignore[import-untyped]
-from tensorboard.summary.writer.event_file_writer import EventFileWriter  # type: ignore[import-untyped]
+from tensorboard.summary.writer.record_writer import RecordWriter  # type: ignore[import-untyped]
 from tensorboard.util.tensor_util import make_tensor_proto  # type: ignore[import-untyped]
 
 from rlsuite.experiments.video import Frame, encode_gif
+
+logger = logging.getLogger("rlsuite")
 
 FLUSH_SECONDS = 10
 # Counters that grow with the step whatever happens: stable-baselines3 prints them in its log and not here.
@@ -37,7 +44,7 @@ class TensorBoardWriter:
 
     def __init__(self, folder: str | Path, *, resume_step: int | None = None) -> None:
         self.folder = Path(folder)
-        self._writer = EventFileWriter(str(self.folder), flush_secs=FLUSH_SECONDS)
+        self._writer = _EventFile(self.folder)
         if resume_step is not None:  # readers drop earlier events from the step of a session's start on
             self._add(resume_step + 1, session_log=SessionLog(status=SessionLog.START))
             self.flush()
@@ -98,7 +105,54 @@ class TensorBoardWriter:
         self.close()
 
     def _add(self, step: int, **what: Any) -> None:
-        self._writer.add_event(Event(wall_time=time.time(), step=step, **what))
+        self._writer.add(Event(wall_time=time.time(), step=step, **what))
+
+
+class _EventFile:
+    """One file of events. TensorBoard's own writer does it in a thread, whose failures (a full disk) end in tracebacks;
+    here they end the view, with one warning, and training goes on."""
+
+    _count = itertools.count()
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        who = f"{socket.gethostname()}.{os.getpid()}.{next(self._count)}"
+        self.path = folder / f"events.out.tfevents.{int(time.time()):010d}.{who}"
+        self._file: IO[bytes] | None = self.path.open("xb")
+        self._flushed = time.monotonic()
+        self.add(Event(wall_time=time.time(), file_version="brain.Event:2"))
+        self.flush()
+
+    def add(self, event: Any) -> None:
+        if self._file is None:
+            return
+        try:
+            RecordWriter(self._file).write(event.SerializeToString())
+        except OSError as error:
+            self._give_up(error)
+        if time.monotonic() - self._flushed > FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        self._flushed = time.monotonic()
+        try:
+            if self._file is not None:
+                self._file.flush()
+        except OSError as error:
+            self._give_up(error)
+
+    def close(self) -> None:
+        self.flush()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _give_up(self, error: OSError) -> None:
+        logger.warning("no more TensorBoard events: %s: %s", self.path, error.strerror)
+        assert self._file is not None
+        with contextlib.suppress(OSError):  # what is in its buffer
+            self._file.close()
+        self._file = None
 
 
 def _shown(value: Any) -> bool | float | str:

@@ -121,6 +121,19 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(tmp_path):
     assert all(isinstance(json.loads(row), dict) for row in rows)
 
 
+def test_a_disk_too_full_for_tensorboard_does_not_stop_training(tmp_path):
+    program = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "from rlsuite.experiments.tensorboard import TensorBoardWriter;"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000));"
+        "w = TensorBoardWriter('events');"
+        "[(w.scalars({'a': 1.0}, step), w.flush()) for step in range(300)]; w.close()"
+    )
+    result = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == 0
+    assert "no more TensorBoard events" in result.stderr and result.stderr.count("\n") == 1
+
+
 def test_training_diverges_in_one_line(capsys):
     assert run(*SHORT, "-q", "--set", "learning_rate=1e30") == 2
     error = capsys.readouterr().err
