@@ -116,8 +116,9 @@ class _EventFile:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        who = f"{socket.gethostname()}.{os.getpid()}.{next(self._count)}"
-        self.path = folder / f"events.out.tfevents.{int(time.time()):010d}.{who}"
+        # TensorBoard reads files in the order of their names, and two may begin within a second
+        who = f"{socket.gethostname()}.{os.getpid()}.{next(self._count):06d}"
+        self.path = folder / f"events.out.tfevents.{time.time():017.6f}.{who}"
         self._file: IO[bytes] | None = self.path.open("xb")
         self._flushed = time.monotonic()
         self.add(Event(wall_time=time.time(), file_version="brain.Event:2"))

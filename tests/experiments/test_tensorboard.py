@@ -110,3 +110,11 @@ def test_a_file_cut_short_by_a_killed_process_does_not_hide_what_follows(tmp_pat
     with TensorBoardWriter(tmp_path, resume_step=1) as writer:
         writer.scalars({"train/loss": 7.0}, 2)
     assert series(tmp_path, "train/loss") == [(1, 1.0), (2, 7.0)]
+
+
+def test_files_are_read_in_the_order_in_which_they_were_begun(tmp_path):
+    for step in range(12):  # by plain numbers the tenth would sort before the ninth
+        with TensorBoardWriter(tmp_path, resume_step=step - 1 if step else None) as writer:
+            writer.scalars({"train/loss": float(step)}, step)
+            writer.scalars({"train/loss": -1.0}, step + 1)
+    assert series(tmp_path, "train/loss") == [*((step, float(step)) for step in range(12)), (12, -1.0)]
