@@ -92,7 +92,7 @@ def load_agent(cls: type[T], path: str | Path, env: Any, *, device: str = "auto"
         agent.metrics = {str(name): float(value) for name, value in header["metrics"].items()}
         agent.rng.bit_generator.state = header["rng"]
         agent.evaluation_rng.bit_generator.state = header["evaluation_rng"]
-        if agent.device.type == "cpu" and len(arrays["torch_rng"]) == len(agent.torch_rng.get_state()):
+        if len(arrays["torch_rng"]) == len(agent.torch_rng.get_state()):
             agent.torch_rng.set_state(torch.from_numpy(np.array(arrays["torch_rng"])))
     except RlsuiteError as error:
         if isinstance(error, RecordError) and str(path) in str(error):
