@@ -157,6 +157,18 @@ class DeepAgent(Agent):
             shares.append((self.num_episodes - self._episodes_before) / self._total_episodes)
         return min(1.0, max(shares))
 
+    def required_masks(self) -> NDArray[np.bool_] | None:
+        """Masks of the actions allowed now where ``use_action_masks`` is set, else ``None``.
+
+        Raises:
+            InvalidEnvironmentError: the environment gives none.
+        """
+        if not self.hyperparameters.use_action_masks:
+            return None
+        if self.envs.action_masks is None:
+            raise InvalidEnvironmentError(f"use_action_masks: {self.envs.env} gives no info['action_mask']")
+        return self.envs.action_masks
+
     # -- the four verbs ---------------------------------------------------------------------------------------------------
 
     def learn(

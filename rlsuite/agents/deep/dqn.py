@@ -190,7 +190,7 @@ class DeepQLearning(DeepAgent):
 
     def _step(self) -> None:
         h, envs = self.hyperparameters, self.envs
-        masks = envs.action_masks if h.use_action_masks else None
+        masks = self.required_masks()
         if h.noisy and self.num_timesteps >= h.learning_starts:
             self.network.reset_noise(self.torch_rng)
             actions = self._greedy(envs.observations, masks)

@@ -89,6 +89,10 @@ class ReturnNormaliser(RunningMoments):
         self.update(returns[valid])
         return np.clip(rewards / np.sqrt(self.variance + EPSILON), -CLIP, CLIP)
 
+    def abandon(self) -> None:
+        """Begin every return anew: the running episodes do not go on."""
+        self.running = np.zeros_like(self.running)
+
     def state_arrays(self) -> dict[str, NDArray[Any]]:
         return super().state_arrays() | {"running": self.running}
 

@@ -23,7 +23,7 @@ from rlsuite.agents.deep.policies import Actor, ActorCriticPolicy, Networks, tak
 from rlsuite.agents.deep.policy_modules import ModePolicy
 from rlsuite.agents.deep.vector import Transitions
 from rlsuite.agents.hyperparameters import hyperparameter
-from rlsuite.errors import HyperparameterError, InvalidEnvironmentError
+from rlsuite.errors import HyperparameterError
 
 SCHEDULES = ("constant", "linear")
 
@@ -171,9 +171,14 @@ class OnPolicyAgent(DeepAgent):
             distribution.mode(outputs, masks) if deterministic else distribution.sample(outputs, rng, masks)
         )
 
+    def abandon_episodes(self) -> None:
+        super().abandon_episodes()
+        if self.return_normaliser is not None:
+            self.return_normaliser.abandon()
+
     def act(self, n_steps: int | Callable[[Transitions], bool]) -> Experience:
         """Act in every environment for ``n_steps``, or until a step of which ``n_steps`` says that it is the last."""
-        h, envs, n = self.hyperparameters, self.envs, self.envs.num_envs
+        envs, n = self.envs, self.envs.num_envs
         steps: list[Transitions] = []
         inputs: list[Batch] = []
         successors: list[Batch] = []
@@ -181,9 +186,7 @@ class OnPolicyAgent(DeepAgent):
         actions, cut = [], []
         enough = False
         while not enough:
-            mask = envs.action_masks if h.use_action_masks else None
-            if h.use_action_masks and mask is None:
-                raise InvalidEnvironmentError(f"use_action_masks: {envs.env} gives no info['action_mask']")
+            mask = self.required_masks()
             x = self.inputs(envs.observations, learn=True)
             raw = self.distribution.sample(self.actor(x), self.rng, mask)
             step = self.act_in_envs(self.distribution.to_env(raw))

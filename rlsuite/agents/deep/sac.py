@@ -187,6 +187,10 @@ class SAC(DeepAgent):
         inputs = self.policy.inputs(observations)
         return self.act(inputs.astype(np.float32, copy=False) if self.act.layers else inputs)
 
+    def abandon_episodes(self) -> None:
+        super().abandon_episodes()
+        self.replay.abandon()
+
     # -- learning -----------------------------------------------------------------------------------------------------
 
     def iterate(self) -> None:

@@ -305,6 +305,11 @@ def test_masks_of_truncated_rows_are_those_of_their_final_states_in_vectors():
         np.testing.assert_array_equal(agent.replay.next_masks[: len(agent.replay)], masks)
 
 
+def test_an_environment_without_masks_is_refused_where_they_are_asked_for():
+    with pytest.raises(InvalidEnvironmentError, match=r"gives no info\['action_mask'\]"):
+        DQN(Line(), seed=0, use_action_masks=True, **SMALL).learn(10)
+
+
 def test_predictions_obey_masks():
     agent = DQN("Taxi-v4", seed=0, **SMALL)
     for action in range(6):

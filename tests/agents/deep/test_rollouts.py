@@ -223,3 +223,12 @@ def test_a_rollout_of_resets_alone_is_passed_over(name):
 
 
 ONE_STEP = {"ppo": {"n_steps": 1}, "a2c": {"n_steps": 1}, "actor-critic": {}}
+
+
+def test_running_returns_begin_anew_with_abandoned_episodes(tmp_path):
+    agent = agent_class("ppo")(chains(2), seed=0, normalize_rewards=True, n_steps=3, batch_size=6).learn(6)
+    assert agent.return_normaliser.running.any()
+    path = agent.save(tmp_path / "agent", training_state=False)
+    loaded = agent_class("ppo").load(path, chains(2))
+    assert loaded.return_normaliser.running.tolist() == [0.0, 0.0]
+    assert loaded.return_normaliser.variance == agent.return_normaliser.variance

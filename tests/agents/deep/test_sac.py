@@ -301,6 +301,16 @@ def test_it_keeps_the_contract_of_agents():
     assert agent_class("sac") is SAC
 
 
+def test_windows_of_abandoned_episodes_are_not_completed_by_the_next(tmp_path):
+    path = SAC(Identity(length=9), seed=0, n_steps=3, **SMALL).learn(4).save(tmp_path / "agent")
+    loaded = SAC.load(path, Identity(length=9))
+    stored = len(loaded.replay)
+    loaded.learn(2)
+    assert len(loaded.replay) == stored  # three steps of the new episode make its first window
+    loaded.learn(1)
+    assert len(loaded.replay) == stored + 1
+
+
 @pytest.mark.parametrize(("n_envs", "n_steps"), [(1, 1), (2, 3)])
 def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(n_envs, n_steps, tmp_path):
     def make():
