@@ -134,7 +134,7 @@ def check(field: FieldInfo, value: Any, owner: str) -> Any:
         except (TypeError, ValueError, OverflowError):
             fail("a number")
         if math.isnan(value):
-            fail("a number, not NaN")
+            fail("a number")
         if math.isinf(value) and not limits.infinite:
             fail("a finite number")
     elif base is int:

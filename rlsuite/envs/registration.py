@@ -129,7 +129,8 @@ def _find_spec(id: str) -> gym.envs.registration.EnvSpec:
         version = gym.envs.registration.find_highest_version(namespace, name)
     spec = gym.registry.get(gym.envs.registration.get_env_id(namespace, name, version))
     if spec is None:
-        raise UnknownNameError("environment", id, nearest_ids(id), "list them: rlsuite list envs")
+        hint = "list them: rlsuite list envs --all; one of another package is named with its module, my_module:My-v0"
+        raise UnknownNameError("environment", id, nearest_ids(id), hint)
     return spec
 
 

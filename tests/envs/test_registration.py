@@ -91,6 +91,11 @@ def test_nothing_near_an_unknown_id():
         make_env("zzzzqqqq")
 
 
+def test_environment_of_a_package_that_is_not_imported_hints_at_the_module():
+    with pytest.raises(UnknownNameError, match=r"list envs --all.*my_module:My-v0"):
+        make_env("Elsewhere/Qqqq-v5")
+
+
 def test_malformed_id():
     with pytest.raises(UnknownNameError, match=r"an id has the form"):
         make_env("what is this?")

@@ -124,7 +124,7 @@ class DeepAgent(Agent):
         Raises:
             HyperparameterError: the algorithm has none to give.
         """
-        raise HyperparameterError(f"{self.name} does not give its policy as a module")
+        raise HyperparameterError(f"{self.name} cannot be exported: it does not give its policy as a module")
 
     # -- helpers for subclasses ---------------------------------------------------------------------------------------
 
