@@ -1,15 +1,20 @@
-"""What `train` and `resume` show while an agent learns: a progress bar, and a table at every log interval."""
+"""What `train` and `resume` show while an agent learns: a progress bar, and a table at log intervals."""
 
 from __future__ import annotations
 
 import argparse
 import logging
+import math
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rlsuite.experiments.recording import Report
+
+
+SECONDS_BETWEEN_TABLES = 1.0  # of those without an evaluation: fast runs would fill the screen; metrics.jsonl has all
 
 
 def add_display(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +34,8 @@ class TrainingDisplay:
         self.total = total
         self.evaluation: dict[str, float] = {}
         self._bar: Any = None
+        self._untold: dict[str, float] = {}
+        self._told_at = -math.inf
 
     def __enter__(self) -> TrainingDisplay:
         self._stack = ExitStack()
@@ -43,18 +50,24 @@ class TrainingDisplay:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._untold:  # the last one says where the run stands
+            self._tell()
         self._stack.close()
+
+    def _tell(self) -> None:
+        from rlsuite.cli.log_table import log_table
+
+        table = log_table(self.evaluation | self._untold)
+        self.console.print(table, end="", markup=False, highlight=False, soft_wrap=True)
+        self.evaluation, self._untold, self._told_at = {}, {}, time.monotonic()
 
     def __call__(self, report: Report) -> None:
         if report.kind == "evaluation":
             self.evaluation = report.metrics
         elif report.kind == "log" and not self.quiet:
-            from rlsuite.cli.log_table import log_table
-
-            self.console.print(
-                log_table(self.evaluation | report.metrics), end="", markup=False, highlight=False, soft_wrap=True
-            )
-            self.evaluation = {}
+            self._untold = report.metrics
+            if self.evaluation or time.monotonic() - self._told_at >= SECONDS_BETWEEN_TABLES:
+                self._tell()
         if self._bar is not None:
             best = self.evaluation.get("eval/mean_reward")
             told = {} if best is None else {"description": f"evaluation {best:.4g}"}

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from rlsuite.agents.base import Agent, checked_amount
 from rlsuite.agents.callbacks import BaseCallback, CallbackList
 from rlsuite.agents.deep import storage
+from rlsuite.agents.deep.networks import is_image
 from rlsuite.agents.deep.observations import Batch, is_batched, stack, take
 from rlsuite.agents.deep.optimisation import finite
 from rlsuite.agents.deep.vector import EnvBatch, EpisodeRecord, Transitions
@@ -284,7 +285,7 @@ def choose_device(device: str, observation_space: gym.Space[Any] | None = None) 
         leaves = (
             observation_space.spaces.values() if isinstance(observation_space, spaces.Dict) else [observation_space]
         )
-        images = any(isinstance(leaf, spaces.Box) and len(leaf.shape) == 3 for leaf in leaves)
+        images = any(is_image(leaf) for leaf in leaves)
         return torch.device("cuda" if images and torch.cuda.is_available() else "cpu")
     try:
         chosen = torch.device(device)

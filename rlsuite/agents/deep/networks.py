@@ -97,14 +97,20 @@ class OneHotEncoder(Encoder):
 
 
 class NatureCNN(Encoder):
-    """Images, channels first or last, bytes scaled to [0, 1]: the convolutions of Mnih et al. (2015), Methods."""
+    """Images, bytes scaled to [0, 1]: the convolutions of Mnih et al. (2015), Methods.
+
+    ``(H, W, C)``, ``(C, H, W)`` (a stack of grey frames, too), or a stack of colour frames ``(k, H, W, C)``, whose
+    frames become channels.
+    """
 
     def __init__(self, space: spaces.Box, features_dim: int = 512) -> None:
         super().__init__(space, features_dim)
-        height, width, channels = space.shape
-        self.channels_first = space.shape[0] < space.shape[-1]
+        self.stacked = len(space.shape) == 4
+        frames, (height, width, channels) = space.shape[0] if self.stacked else 1, space.shape[-3:]
+        self.channels_first = not self.stacked and space.shape[0] < space.shape[-1]
         if self.channels_first:
             channels, height, width = space.shape
+        channels *= frames
         if min(height, width) < 36:
             raise InvalidEnvironmentError(f"images of {height} x {width} are too small for the CNN: 36 x 36 at least")
         self.scale = 255.0 if space.dtype == "uint8" else 1.0
@@ -120,7 +126,11 @@ class NatureCNN(Encoder):
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.float() / self.scale
-        return self.linear(self.convolutions(x if self.channels_first else x.permute(0, 3, 1, 2)))
+        if self.stacked:
+            x = x.permute(0, 1, 4, 2, 3).flatten(1, 2)
+        elif not self.channels_first:
+            x = x.permute(0, 3, 1, 2)
+        return self.linear(self.convolutions(x))
 
 
 class DictEncoder(Encoder):
@@ -136,12 +146,17 @@ class DictEncoder(Encoder):
         return torch.cat([encoder(x[key]) for key, encoder in zip(self.keys, self.encoders, strict=True)], dim=1)
 
 
+def is_image(space: gym.Space[Any]) -> bool:
+    """Whether observations are images or stacks of them, by their number of dimensions."""
+    return isinstance(space, spaces.Box) and len(space.shape) in (3, 4)
+
+
 def encoder_for(space: gym.Space[Any], *, cnn_features: int = 512) -> Encoder:
     """The encoder that the space needs."""
     if isinstance(space, spaces.Dict):
         return DictEncoder(space)
     if isinstance(space, spaces.Discrete | spaces.MultiDiscrete):
         return OneHotEncoder(space)
-    if isinstance(space, spaces.Box) and len(space.shape) == 3:
+    if is_image(space):
         return NatureCNN(space, cnn_features)
     return FlatEncoder(space)
