@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import gymnasium as gym
 import torch
@@ -146,7 +146,7 @@ class DictEncoder(Encoder):
         return torch.cat([encoder(x[key]) for key, encoder in zip(self.keys, self.encoders, strict=True)], dim=1)
 
 
-def is_image(space: gym.Space[Any]) -> bool:
+def is_image(space: gym.Space[Any] | None) -> TypeGuard[spaces.Box]:
     """Whether observations are images or stacks of them, by their number of dimensions."""
     return isinstance(space, spaces.Box) and len(space.shape) in (3, 4)
 

@@ -52,7 +52,7 @@ class RunningMoments:
         mean, squares, count = arrays["mean"], arrays["squares"], values["count"]
         if not (mean.shape == squares.shape == self.mean.shape and mean.dtype == squares.dtype == np.float64):
             raise RecordError(f"the normaliser's moments are {mean.dtype} {mean.shape}, not float64 {self.mean.shape}")
-        if type(count) is not int or count < 0 or not (np.isfinite(mean).all() and (squares >= 0.0).all()):
+        if type(count) is not int or count < 0 or not (np.isfinite([mean, squares]).all() and (squares >= 0.0).all()):
             raise RecordError("the normaliser's moments are no mean and variance")
         self.count, self.mean, self.squares = count, np.array(mean), np.array(squares)
 

@@ -131,7 +131,14 @@ class Optimiser:
             targets |= {"momentum": self._momentum, "steps": self._steps}
         for name, tensor in targets.items():
             copy_checked(tensor, arrays[name], name)
-        self.n_updates, self.learning_rate = int(values["n_updates"]), float(values["learning_rate"])
+        n_updates, rate = values["n_updates"], values["learning_rate"]
+        if type(n_updates) is not int or n_updates < 0:
+            raise RecordError(f"n_updates must be a count, not {n_updates!r}")
+        if type(rate) not in (int, float) or not 0.0 <= rate < math.inf:
+            raise RecordError(f"learning_rate must be a finite number of at least 0, not {rate!r}")
+        if bool((self._square < 0).any()):
+            raise RecordError("the optimiser's second moments must not be negative")
+        self.n_updates, self.learning_rate = n_updates, float(rate)
 
 
 class ModuleState:

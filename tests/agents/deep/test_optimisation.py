@@ -1,10 +1,13 @@
 """One flat vector is optimised as torch optimises many tensors, and stays quick when units die."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 
 from rlsuite.agents.deep.optimisation import Optimiser
+from rlsuite.errors import RecordError
 
 X, Y = torch.linspace(-1, 1, 40).view(8, 5), torch.linspace(0, 1, 16).view(8, 2)
 
@@ -64,3 +67,28 @@ def test_flushing_moments_changes_nothing_that_matters():
         adam.step()
     for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"n_updates": "3"},
+        {"n_updates": -1},
+        {"n_updates": True},
+        {"learning_rate": math.nan},
+        {"learning_rate": -1.0},
+        {"learning_rate": "fast"},
+    ],
+)
+def test_values_that_no_optimiser_saves_are_refused(damage):
+    optimiser = Optimiser(torch.nn.Linear(2, 1), learning_rate=0.1)
+    with pytest.raises(RecordError, match=next(iter(damage))):
+        optimiser.load_state(optimiser.state_arrays(), optimiser.state_values() | damage)
+
+
+def test_negative_second_moments_are_refused():
+    optimiser = Optimiser(torch.nn.Linear(2, 1), learning_rate=0.1)
+    arrays = {name: array.copy() for name, array in optimiser.state_arrays().items()}
+    arrays["square"][0] = -1.0
+    with pytest.raises(RecordError, match="second moments must not be negative"):
+        optimiser.load_state(arrays, optimiser.state_values())
