@@ -57,7 +57,7 @@ def test_underscores_and_hyphens_are_the_same():
         (["sarsa"], "alpha", "NAME=VALUE"),
         (["sarsa"], "alpha=", "NAME=VALUE"),
         (["sarsa"], "alpha=fast", "cannot read 'fast'"),
-        (["sarsa"], "alpha=nan", "NaN"),
+        (["sarsa"], "alpha=nan", "must be a number, not nan"),
         (["sarsa"], "alpha=0", r"\(0, 1\]"),
         (["sarsa"], "alpha=2", r"\(0, 1\]"),
         (["sarsa"], "exploration=boltzmann", "one of epsilon-greedy, softmax, ucb"),
