@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from rlsuite.environ import environment_variables
 from rlsuite.experiments.deep_runs import prepare_worker
 
 
@@ -50,13 +50,5 @@ class Executors:
 def _one_thread_each() -> Iterator[None]:
     """For processes started meanwhile: numerical libraries use one thread in each, since there are many processes."""
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
-    try:
+    with environment_variables(dict.fromkeys(names, "1")):
         yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

@@ -68,7 +68,7 @@ class RunWriter:
         except OSError:
             os.close(self._lock)
             raise RecordError(
-                f"another process is writing {self.folder}; wait for it, or give this run another --out"
+                f"another process is writing {self.folder}; wait for it, or write a new run elsewhere (--out)"
             ) from None
         self._files: dict[str, int] = {}
         if new and (self.folder / CONFIG).exists():  # somebody was faster

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rlsuite.environ import environment_variables
 from rlsuite.envs.finite.mdp import DEFAULT_HORIZON
 from rlsuite.errors import InvalidEnvironmentError, RlsuiteError
 from rlsuite.files import write_atomically
@@ -65,16 +66,8 @@ def off_screen() -> Iterator[None]:
     if "MUJOCO_GL" not in os.environ and not has_screen():
         installed = [name for name, library in (("egl", "EGL"), ("osmesa", "OSMesa")) if find_library(library)]
         chosen |= {"MUJOCO_GL": installed[0]} if installed else {}
-    before = {name: os.environ.get(name) for name in chosen}
-    os.environ.update(chosen)
-    try:
+    with environment_variables(chosen):
         yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def has_screen() -> bool:

@@ -19,6 +19,9 @@ state      a network of the state, fitted to the returns by least squares
 
 Returns of truncated episodes go on with b of the true successor where b is a network of the state; without one, what
 lies behind the limit is unknown and counts as 0.
+
+With several environments an episode that spans two updates counts from the second one on only, yet as one of the m: the
+estimate is exactly unbiased with one environment.
 """
 
 from __future__ import annotations
