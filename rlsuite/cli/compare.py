@@ -6,13 +6,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rlsuite.cli.arguments import add_env_kwargs, add_set, discount, positive_int
+from rlsuite.cli.arguments import MOST, add_env_kwargs, add_set, discount, positive_int
 
 if TYPE_CHECKING:
     from rlsuite.experiments.compare import Plan
 
 DEFAULT_EPISODES = 500
 DEFAULT_TIMESTEPS = 50_000  # where deep agents are compared
+PRESET = "preset"  # -n: the budgets that the presets name
 TABULAR, DEEP = (30, 50), (10, 25)  # default numbers of seeds and of checkpoints
 
 
@@ -41,9 +42,10 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     budget.add_argument(
         "-n",
         "--n-timesteps",
-        type=positive_int,
+        type=_timesteps,
         metavar="N",
-        help=f"environment steps to learn, instead (default with deep agents: {DEFAULT_TIMESTEPS})",
+        help=f"environment steps to learn, instead (default with deep agents: {DEFAULT_TIMESTEPS}); "
+        f"“{PRESET}”: each agent as many as its preset for the environment names",
     )
     parser.add_argument(
         "--n-envs",
@@ -133,8 +135,10 @@ def make_plan(arguments: argparse.Namespace) -> Plan:
     deep = any(setting.deep for setting in settings)
     seeds, checkpoints = DEEP if deep else TABULAR
     checkpoints = arguments.checkpoints or checkpoints
+    own_budgets = arguments.n_timesteps == PRESET
     if arguments.n_timesteps or (deep and not arguments.episodes):
-        budget = Budget("timesteps", arguments.n_timesteps or DEFAULT_TIMESTEPS, checkpoints)
+        amount = DEFAULT_TIMESTEPS if own_budgets else arguments.n_timesteps
+        budget = Budget("timesteps", amount or DEFAULT_TIMESTEPS, checkpoints)
     else:
         budget = Budget("episodes", arguments.episodes or DEFAULT_EPISODES, checkpoints)
     if arguments.n_envs is not None and not deep:
@@ -151,7 +155,18 @@ def make_plan(arguments: argparse.Namespace) -> Plan:
         workers=arguments.workers,
         presets=arguments.preset,
         n_envs=arguments.n_envs,
+        preset_budgets=own_budgets,
     )
+
+
+def _timesteps(text: str) -> int | str:
+    """A positive whole number, or the word that stands for the presets' own."""
+    try:
+        return PRESET if text == PRESET else positive_int(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither a positive whole number (at most {MOST:.0e}) nor “{PRESET}”"
+        ) from None
 
 
 def _run_with_progress(compare: Any, plan: Plan, console: Any) -> Any:

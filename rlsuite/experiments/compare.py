@@ -21,7 +21,7 @@ from typing import Any
 
 import rlsuite
 from rlsuite.agents.tabular.kernels import compiled_before, mark_compiled
-from rlsuite.errors import RecordError
+from rlsuite.errors import HyperparameterError, RecordError
 from rlsuite.experiments.deep_runs import DeepSpec, read_result, run_deep, share_done
 from rlsuite.experiments.executors import Executors
 from rlsuite.experiments.fingerprints import source_digest
@@ -32,6 +32,7 @@ from rlsuite.experiments.results import Comparison, Entry, Run, Task
 from rlsuite.experiments.runner import Budget, RunSpec, Scorer, run_on_env, run_on_model
 from rlsuite.experiments.settings import Setting
 from rlsuite.experiments.shared_records import checkpoint_path, read_run, read_tables
+from rlsuite.experiments.tables import format_value
 from rlsuite.files import write_atomically
 
 # Seconds. Shorter runs hold the GIL most of the time (making agents, scoring, writing), and threads that hand it to and
@@ -50,6 +51,11 @@ class Plan:
         eval_episodes: episodes per score where there is no model. workers: parallel runs (default: all processors).
         presets: whether deep agents begin with their preset for each environment. n_envs: environments that each of
             them learns in, instead of the preset's. save_every: seconds between two checkpoints of a deep run.
+        preset_budgets: whether each of them learns for its preset's ``n_timesteps``, where it names them, instead of
+            the budget's amount.
+
+    Raises:
+        HyperparameterError: ``preset_budgets`` without presets, or with tabular agents, which have none.
     """
 
     env_ids: tuple[str, ...]
@@ -65,6 +71,21 @@ class Plan:
     presets: bool = True
     n_envs: int | None = None
     save_every: float = 30.0
+    preset_budgets: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.preset_budgets:
+            return
+        tabular = dict.fromkeys(setting.algo for setting in self.settings if not setting.deep)
+        if tabular:
+            raise HyperparameterError(
+                f"-n preset is for deep agents; {', '.join(tabular)} {'have' if len(tabular) > 1 else 'has'} no presets: "
+                "give a number of steps (-n N) or --episodes"
+            )
+        if not self.presets:
+            raise HyperparameterError("-n preset takes the presets' budgets, which --no-preset leaves out: give -n N")
+        if self.budget.unit != "timesteps":
+            raise HyperparameterError("presets name budgets in steps, not episodes: the budget must be in timesteps")
 
 
 @dataclass(frozen=True)
@@ -84,6 +105,7 @@ class _Job:
 
     setting: Setting
     problem: Problem
+    budget: Budget
     folder: Path
     runs: dict[int, Run]
 
@@ -94,7 +116,7 @@ class _Job:
             algo=self.setting.source,
             values=self.setting.values,
             seed=seed,
-            budget=plan.budget,
+            budget=self.budget,
             horizon=self.problem.horizon,
             eval_episodes=plan.eval_episodes,
             checkpoint=str(checkpoint_path(self.folder, seed)),
@@ -109,7 +131,7 @@ class _Job:
             values=self.setting.values,
             n_envs=self.setting.n_envs,
             seed=seed,
-            budget=plan.budget,
+            budget=self.budget,
             horizon=problem.horizon,
             eval_episodes=plan.eval_episodes,
             exact=_exact(problem, self.setting),
@@ -143,6 +165,7 @@ def run(plan: Plan, on_progress: Callable[[Progress], None] = lambda _: None) ->
         if job.setting.deep and any(k not in job.runs for k in range(plan.n_seeds)):
             _try(job.deep_spec(plan, 0))
     notes = [note for problem in problems for note in gamma_notes(settings[problem.env_id], problem)]
+    notes += [note for env_id in plan.env_ids for note in _budget_notes(plan, settings[env_id], env_id)]
     notes += [*change_notes(problems), *_execute(plan, jobs, on_progress), *_failure_notes(jobs)]
     tasks = tuple(
         Task(
@@ -169,7 +192,8 @@ def run(plan: Plan, on_progress: Callable[[Progress], None] = lambda _: None) ->
 def _resolved(plan: Plan, setting: Setting, env_id: str) -> Setting:
     """A deep setting with its preset for the environment below what was given; a tabular one as it is.
 
-    The environment is the same for all algorithms, so a preset's ``env_kwargs`` are not heeded, nor its budget.
+    The environment is the same for all algorithms, so a preset's ``env_kwargs`` are not heeded; its budget is heeded only
+    where the plan asks for that.
     """
     if not setting.deep:
         return setting
@@ -188,6 +212,7 @@ def _resolved(plan: Plan, setting: Setting, env_id: str) -> Setting:
         n_envs=chosen.n_envs,
         preprocessing=chosen.preprocessing.as_dict(),
         origin=" + ".join(named) or "defaults",
+        n_timesteps=chosen.n_timesteps if plan.preset_budgets and "n_timesteps" in merged else None,
     )
 
 
@@ -195,6 +220,19 @@ def _try(spec: DeepSpec) -> None:
     """Make the agent once, so that one that cannot be made is told before anything runs."""
     with closing(spec.make_env(spec.n_envs)) as env:
         spec.make_agent(env)
+
+
+def _budget(plan: Plan, setting: Setting) -> Budget:
+    """What a run of the setting is given: its preset's budget where that is asked for and known, else the plan's."""
+    return plan.budget if setting.n_timesteps is None else replace(plan.budget, amount=setting.n_timesteps)
+
+
+def _budget_notes(plan: Plan, settings: Iterable[Setting], env_id: str) -> Iterator[str]:
+    """Agents whose preset names no budget, where the presets' budgets are asked for."""
+    unknown = [setting.label for setting in settings if setting.n_timesteps is None] if plan.preset_budgets else []
+    if unknown:
+        given = format_value(plan.budget.amount, "integer")
+        yield f"no preset on {env_id} names a budget for {', '.join(unknown)}: {given} steps were given"
 
 
 def _exact(problem: Problem, setting: Setting) -> bool:
@@ -209,7 +247,7 @@ def _open_job(plan: Plan, problem: Problem, setting: Setting) -> _Job:
     otherwise = "preset" if setting.values != values else "default"
     given = ",".join(f"{name}={value}" for name, value in sorted(values.items()))[:80] or otherwise
     folder = run_folder(plan.out / "runs", problem.env_id, setting.algo, f"{given}-{_digest(plan, problem, setting)}")
-    job = _Job(setting, problem, folder, {})
+    job = _Job(setting, problem, _budget(plan, setting), folder, {})
     if setting.deep:
         found = {seed: read_result(job.folder_of(seed)) for seed in range(plan.n_seeds)}
         job.runs = {seed: run for seed, run in found.items() if run is not None}
@@ -226,6 +264,7 @@ def _open_job(plan: Plan, problem: Problem, setting: Setting) -> _Job:
 
 def _digest(plan: Plan, problem: Problem, setting: Setting) -> str:
     """Eight hex digits of everything that determines a run besides its seed."""
+    budget = _budget(plan, setting)
     learns_in = {"n_envs": setting.n_envs, "preprocessing": setting.preprocessing} if setting.deep else {}
     return setting.digest(
         version=rlsuite.__version__,
@@ -234,7 +273,7 @@ def _digest(plan: Plan, problem: Problem, setting: Setting) -> str:
         env=problem.env_id,
         env_kwargs=problem.env_kwargs,
         env_fingerprint=problem.fingerprint,
-        budget=[plan.budget.unit, plan.budget.amount, plan.budget.n_checkpoints],
+        budget=[budget.unit, budget.amount, budget.n_checkpoints],
         horizon=problem.horizon,
         eval_episodes=None if _exact(problem, setting) else plan.eval_episodes,
         **learns_in,
@@ -248,8 +287,8 @@ def _config(job: _Job, plan: Plan, seed: int | None = None) -> dict[str, Any]:
         "algo": job.setting.source,
         "label": job.setting.label,
         "hyperparameters": job.setting.hyperparameters,
-        "budget": {"unit": plan.budget.unit, "amount": plan.budget.amount},
-        "n_checkpoints": plan.budget.n_checkpoints,
+        "budget": {"unit": job.budget.unit, "amount": job.budget.amount},
+        "n_checkpoints": job.budget.n_checkpoints,
         "max_episode_steps": job.problem.horizon,
         "metric": job.problem.metric,
         "eval_episodes": plan.eval_episodes,
@@ -394,4 +433,5 @@ def _entry(job: _Job, n_seeds: int) -> Entry:
         origin=setting.origin if setting.deep or not setting.values else "--set",
         deep=setting.deep,
         n_envs=setting.n_envs,
+        budget=job.budget.amount,
     )

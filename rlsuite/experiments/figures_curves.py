@@ -146,7 +146,8 @@ def aggregate_curves(comparison: Comparison, tasks: list[Task], labels: tuple[st
             extremes += list(band)
         lines.append(axes.axhline(1.0, color=INK, ls=(0, (4, 2)), lw=1.2))
         _limits(axes, np.maximum(np.concatenate(extremes), NORMALISED_FLOOR), [])
-        axes.set_xlabel("share of the budget spent (%)")
+        whose = "each algorithm's" if any(task.budgets_differ for task in tasks) else "the"
+        axes.set_xlabel(f"share of {whose} budget spent (%)")
         axes.set_ylabel("normalised score (IQM)")
         legend_above(axes, lines, [*map(plain, labels), "optimum"])
     return figure

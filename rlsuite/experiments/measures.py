@@ -122,6 +122,8 @@ def pace(task: Task) -> Pace | None:
     if min(shares) < TIED_SHARE:
         return None
     by_steps = task.budget_unit == "timesteps"
+    if by_steps and task.budgets_differ:
+        return None  # more steps hold more episodes
     samples = []
     for entry in learners:
         values = finished_episodes(entry) if by_steps else -online_lengths(entry)

@@ -12,6 +12,7 @@ from rlsuite.experiments.records import slug
 from rlsuite.experiments.results import Comparison, Task
 from rlsuite.experiments.tables import Format, Table, markdown, to_csv
 from rlsuite.experiments.verdict import Verdict
+from rlsuite.experiments.verdict_tables import BUDGETS_DIFFER
 from rlsuite.files import write_atomically
 
 COLUMNS: tuple[tuple[str, Format], ...] = (
@@ -58,6 +59,7 @@ def results_table(comparison: Comparison, verdict: Verdict) -> Table:
         f"of runs whose score reached {SOLVED} of the environment (or 95 % of the way to the exact optimum) at some "
         "checkpoint; steps: median over all runs, “never” where half of them or more did not."
     )
+    caption += BUDGETS_DIFFER * any(task.budgets_differ for task in comparison.tasks)
     names, formats = zip(*COLUMNS, strict=True)
     return Table("results", "Results", caption, names, formats, tuple(rows))
 

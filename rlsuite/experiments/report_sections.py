@@ -17,7 +17,7 @@ from rlsuite.experiments.measures import final_scores, is_exact, normalisable, s
 from rlsuite.experiments.records import slug
 from rlsuite.experiments.report_results import results_table
 from rlsuite.experiments.results import Comparison, Entry, Task
-from rlsuite.experiments.tables import Table
+from rlsuite.experiments.tables import Table, format_value
 from rlsuite.experiments.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -87,9 +87,10 @@ def comparison_sections(comparison: Comparison, verdict: Verdict, films: dict[st
 def hyperparameter_table(comparison: Comparison) -> Table:
     """Every hyperparameter of every algorithm, defaults included; per environment where presets differ."""
     rows: list[tuple[str, ...]] = []
+    differ = any(task.budgets_differ for task in comparison.tasks)
     for i, label in enumerate(comparison.labels):
         found = [(task.env_id, task.entries[i]) for task in comparison.tasks]
-        texts = {env_id: (entry.algo, _values(entry), entry.origin) for env_id, entry in found}
+        texts = {env_id: (entry.algo, _values(entry, differ), entry.origin) for env_id, entry in found}
         alike = len(set(texts.values())) == 1
         names = [label] if alike else [f"{label} on {env_id}" for env_id in texts]
         rows += [(name, *text) for name, text in zip(names, texts.values(), strict=False)]
@@ -98,8 +99,9 @@ def hyperparameter_table(comparison: Comparison) -> Table:
     return Table("hyperparameters", "Hyperparameters", caption, columns, ("text", "text", "text", "text"), tuple(rows))
 
 
-def _values(entry: Entry) -> str:
-    values = {**({"n_envs": entry.n_envs} if entry.deep else {}), **entry.hyperparameters}
+def _values(entry: Entry, budgets_differ: bool) -> str:
+    learns = {"n_timesteps": entry.budget} if budgets_differ else {}
+    values = {**learns, **({"n_envs": entry.n_envs} if entry.deep else {}), **entry.hyperparameters}
     return ", ".join(f"{name}={value}" for name, value in values.items()) or "none"
 
 
@@ -179,13 +181,19 @@ def _facts(task: Task) -> str:
     runs_text = _count(runs[0], "run") if len(runs) == 1 else f"{runs[0]} to {_count(runs[-1], 'run')}"
     spent = [max(int(getattr(run, _axis(task))[-1]) for run in e.runs) for e in task.entries if e.runs]
     budget = min(spent, default=0) if task.deep else max(spent, default=0)  # deep agents end with a whole iteration
+    given = sorted({entry.budget for entry in task.entries if entry.budget is not None})
     arguments = f"{', '.join(f'{k}={v!r}' for k, v in task.env_kwargs.items())}; " if task.env_kwargs else ""
     size = f"{_count(task.mdp.n_states, 'state')}, {_count(task.mdp.n_actions, 'action')}; " if task.mdp else ""
     gamma = f"γ = {task.gamma:g}, " if task.mdp is not None or not task.deep else ""
     unit = "episode" if task.budget_unit == "episodes" else "environment step"
+    spent_text = _count(budget, unit)
+    if task.budgets_differ:
+        spent_text = (
+            f"{format_value(given[0], 'integer')} to {_count(given[-1], unit)} (each algorithm has its own budget)"
+        )
     judged = "scores are exact" if task.mdp is not None else "scores are estimated by simulation"
     return (
-        f"{arguments}{size}{runs_text} per algorithm of {_count(budget, unit)}, "
+        f"{arguments}{size}{runs_text} per algorithm of {spent_text}, "
         f"{gamma}episodes of at most {_count(task.horizon, 'step')}; {judged}.{_discounted(task)}"
     )
 
@@ -212,12 +220,14 @@ def _curve_pictures(task: Task) -> Iterator[Picture]:
         return
     name, faint = slug(task.env_id), f"the first {curves.FAINT_RUNS} runs are drawn faintly"
     what = "return of the learned policy, without exploration" if task.metric == "return" else "error of the values"
+    ends = " Each curve ends with its algorithm's budget." if task.budgets_differ else ""
     planners = " Planners are level lines: they know the model and need no experience."
     has_planner = any(is_exact(task, entry) for entry in task.entries)
     yield Picture(
         f"{name}-learning",
         "Learning curves",
-        f"The {what}: interquartile mean over runs with its 95 % bootstrap band; {faint}." + planners * has_planner,
+        f"The {what}: interquartile mean over runs with its 95 % bootstrap band; {faint}.{ends}"
+        + planners * has_planner,
         f"Learning curves of {_names(entries)} on {task.env_id}.",
         curves.learning_curves(task),
     )
@@ -246,7 +256,10 @@ def _curve_pictures(task: Task) -> Iterator[Picture]:
 
 def _window(task: Task) -> str:
     if task.deep and task.budget_unit == "timesteps":
-        return f"over the episodes that ended in the last {curves.TRAINING_WINDOW:.0%} of the steps".replace("%", " %")
+        whose = "the algorithm's own" if task.budgets_differ else "the"
+        return f"over the episodes that ended in the last {curves.TRAINING_WINDOW:.0%} of {whose} steps".replace(
+            "%", " %"
+        )
     return "between checkpoints"
 
 

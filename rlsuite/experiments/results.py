@@ -72,6 +72,7 @@ class Entry:
         algo: registered name. kind: planning, control or prediction.
         hyperparameters: all of them, defaults included. origin: where they come from, e.g. a preset.
         deep: whether it learns with networks, on ``n_envs`` copies of the environment.
+        budget: the episodes or steps that each run was given; ``None``: unknown.
     """
 
     label: str
@@ -83,6 +84,7 @@ class Entry:
     origin: str = "defaults"
     deep: bool = False
     n_envs: int = 1
+    budget: int | None = None
 
     @property
     def final_scores(self) -> NDArray[np.float64]:
@@ -140,6 +142,11 @@ class Task:
     def deep(self) -> bool:
         """Whether any of the algorithms learns with networks."""
         return any(entry.deep for entry in self.entries)
+
+    @property
+    def budgets_differ(self) -> bool:
+        """Whether some algorithms were given more than others, so that a ranking compares settings and budgets."""
+        return len({entry.budget for entry in self.entries if entry.budget is not None}) > 1
 
     @property
     def higher_is_better(self) -> bool:

@@ -29,6 +29,7 @@ class Setting:
         algo: registered name. values: hyperparameters given. label: short and unique within a comparison.
         source: the name as another process can find it, with the module that registers it (``my_module:my-agent``).
         n_envs, preprocessing: what a deep agent learns in, chosen by a preset or the command line.
+        n_timesteps: its preset's budget, where that is to be heeded and the preset names one.
         origin: where the values come from.
     """
 
@@ -39,6 +40,7 @@ class Setting:
     n_envs: int = 1
     preprocessing: dict[str, Any] = dataclasses.field(default_factory=dict)
     origin: str = "defaults"
+    n_timesteps: int | None = None
 
     @property
     def agent(self) -> type[Agent]:

@@ -29,6 +29,7 @@ from rlsuite.experiments.results import Comparison, Task
 from rlsuite.experiments.tables import Table
 from rlsuite.experiments.verdict_sentences import across_sentence, final_sentence, online_sentence, pace_sentence
 from rlsuite.experiments.verdict_tables import (
+    BUDGETS_DIFFER,
     across_table,
     efficiency_table,
     final_table,
@@ -97,7 +98,8 @@ def judge(comparison: Comparison, *, seed: int = 0, threshold: float = 0.95) -> 
         tied = pace(task) if not any(pair.outcome in ("better", "worse", "mixed") for pair in online) else None
         paces = compare_pairs(list(tied.samples), seed=streams("pace pairs", task.env_id)) if tied else []
         learning = pace_sentence(task, tied, paces, streams) if tied else online_sentence(collected, online)
-        sentences.append(" ".join(filter(None, [final_sentence(task, final, streams), learning])))
+        budgets = BUDGETS_DIFFER.strip() * task.budgets_differ
+        sentences.append(" ".join(filter(None, [final_sentence(task, final, streams), learning, budgets])))
         found: list[Table | None] = [
             final_table(task, streams),
             _pairs_of(task, final, "pairs"),

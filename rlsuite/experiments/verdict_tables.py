@@ -38,6 +38,7 @@ CENTRES: tuple[tuple[str, Statistic], ...] = (
 )
 NO_INTERVAL = Interval(np.nan, np.nan, np.nan)
 INTERVALS = "Brackets: 95 % bootstrap intervals over runs, rounded outwards."
+BUDGETS_DIFFER = " Budgets differ between algorithms: a ranking compares settings and budgets."
 SINGLE_RUNS = "90 % of runs"
 SPREAD = ("sd", "worst", "best")  # of single runs, for the few that deep agents can afford
 STEPS_PER_EPISODE = "steps per episode"
@@ -110,6 +111,7 @@ def final_table(task: Task, streams: Streams) -> Table:
     scored = f"exact expectation over {task.horizon} steps" if task.mdp is not None else "estimated by simulation"
     title = "Final performance"
     caption = f"Undiscounted return of the learned policy at the end of each run, {scored}; higher is better."
+    caption += BUDGETS_DIFFER * task.budgets_differ
     if task.metric == "rms-error":
         title = "RMS error of the learned values (lower is better)"
         caption = "Root mean squared error of the learned state values at the end of each run; lower is better."
@@ -154,6 +156,7 @@ def online_table(task: Task, streams: Streams) -> Table | None:
         "Undiscounted return with exploration, averaged over the last tenth of each run's training episodes; higher is "
         "better. It may rank algorithms otherwise than the learned policies do. "
     )
+    caption += f"{BUDGETS_DIFFER.lstrip()} " * task.budgets_differ
     columns = ["algorithm", "runs", *(name for name, _ in CENTRES)]
     if paced:
         columns.append(STEPS_PER_EPISODE)
@@ -203,6 +206,7 @@ def efficiency_table(task: Task, streams: Streams, share: float) -> Table | None
         f"runs, “never” where half of them or more did not. {meanings}. Planners need the model but no experience. "
         f"{INTERVALS}"
     )
+    caption += BUDGETS_DIFFER * task.budgets_differ
     columns = ["algorithm", "threshold", "score", "runs that reach it", "episodes", "steps"]
     formats: list[Format] = ["text", "text", "number", "percent", "amount", "amount"]
     return _table(task, "efficiency", "Sample efficiency", caption, columns, formats, rows)
@@ -270,6 +274,7 @@ def regret_table(task: Task, streams: Streams) -> Table | None:
         )
     if task.budget_unit == "timesteps":
         caption += " Runs were given steps, not episodes: totals are over different numbers of episodes."
+    caption += BUDGETS_DIFFER * task.budgets_differ
     columns = ["algorithm", "runs", "episodes", "environment steps"]
     columns += ["total regret", "regret per episode"] if attainable else []
     formats: list[Format] = ["text", "integer", "integer", *["interval" for _ in columns[3:]]]  # type: ignore[list-item]
@@ -284,6 +289,7 @@ def pair_table(task: Task, pairs: list[Pair], name: str, title: str, of: str, *,
         "two-sided paired sign-flip test on the mean difference; Holm: corrected over all tested pairs of this "
         "table. “Better” needs Holm p < 0.05 and P(A better) on the same side. Two planners are compared as numbers."
     )
+    caption += BUDGETS_DIFFER * task.budgets_differ
     if lower_is_better:  # pairs are compared with the sign turned; the table shows the numbers as they are
         pairs = [replace(pair, difference=Interval(*(-end for end in _turned(pair.difference)))) for pair in pairs]
     return pairs_as_table(f"{slug(task.env_id)}-{name}", f"{title} on {task.env_id}", caption, pairs)

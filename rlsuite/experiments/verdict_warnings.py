@@ -15,6 +15,7 @@ FEW_RUNS = 5
 def warnings_of(comparison: Comparison) -> tuple[str, ...]:
     said = list(comparison.notes)
     for task in comparison.tasks:
+        said += _unequal_budgets(task)
         learners = [entry for entry in task.entries if entry.kind != "planning"]
         for entry in task.entries:
             bad = [run.seed for run in entry.runs if not (run.score.size and np.isfinite(run.score).all())]
@@ -47,6 +48,20 @@ def warnings_of(comparison: Comparison) -> tuple[str, ...]:
             )
         said += _saturated(task)
     return tuple(dict.fromkeys(said))
+
+
+def _unequal_budgets(task: Task) -> list[str]:
+    if not task.budgets_differ:
+        return []
+    given: dict[int, list[str]] = {}
+    for entry in task.entries:
+        if entry.budget is not None:
+            given.setdefault(entry.budget, []).append(entry.label)
+    told = "; ".join(f"{format_value(amount, 'integer')}: {', '.join(given[amount])}" for amount in sorted(given))
+    return [
+        f"{task.env_id}: budgets differ between algorithms (environment steps given: {told}), so that a ranking compares "
+        "settings and budgets together"
+    ]
 
 
 def _saturated(task: Task) -> list[str]:

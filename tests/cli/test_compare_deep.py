@@ -85,11 +85,43 @@ def test_ctrl_c_saves_runs_that_are_under_way_and_the_same_command_goes_on(tmp_p
         assert {k: v for k, v in one.items() if "time" not in k} == {k: v for k, v in other.items() if "time" not in k}
 
 
+OWN_PRESETS = """
+from pathlib import Path
+
+import toy_deep
+from rlsuite.experiments import presets
+
+presets._folder = lambda: Path(__file__).parent / "presets"
+"""
+
+
+def test_each_algorithm_at_the_budget_of_its_preset(tmp_path):
+    (tmp_path / "own_presets.py").write_text(OWN_PRESETS)
+    (tmp_path / "presets").mkdir()
+    (tmp_path / "presets" / "toy.yaml").write_text("CartPole-v1: {n_timesteps: 300}\n")
+    (tmp_path / "presets" / "reinforce.yaml").write_text("default: {n_timesteps: 200, n_envs: 2}\n")
+    result = rlsuite_compare(
+        *SMALL, "--algo", "own_presets:toy", "reinforce", "-n", "preset", "--out", "out", cwd=tmp_path
+    )
+    assert result.returncode == 0, result.stderr
+    told = " ".join(result.stdout.split())
+    assert "budgets differ between algorithms (environment steps given: 200: reinforce; 300: toy)" in told
+    rows = list(csv.DictReader((tmp_path / "out" / "results.csv").read_text().splitlines()))
+    assert float(rows[0]["steps"]) == 300 and 200 <= float(rows[1]["steps"]) < 300
+    text = "a ranking compares settings and budgets"
+    assert (
+        text in (tmp_path / "out" / "results.md").read_text() and text in (tmp_path / "out" / "index.html").read_text()
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
         (["--env", "CartPole-v1", "--algo", "q-learning"], "q-learning cannot run on CartPole-v1"),
         (["--env", "FrozenLake-v1", "--algo", "q-learning", "--n-envs", "4"], "--n-envs is for deep agents"),
+        (["--env", "FrozenLake-v1", "--algo", "dqn", "q-learning", "-n", "preset"], "q-learning has no presets"),
+        (["--env", "CartPole-v1", "--algo", "dqn", "-n", "preset", "--no-preset"], "--no-preset leaves out"),
+        (["--env", "CartPole-v1", "--algo", "dqn", "-n", "presets"], "nor “preset”"),
     ],
 )
 def test_what_cannot_run_is_one_line(tmp_path, arguments, told):

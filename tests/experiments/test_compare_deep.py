@@ -20,11 +20,13 @@ from rlsuite.errors import HyperparameterError, InvalidEnvironmentError
 from rlsuite.experiments import compare
 from rlsuite.experiments.compare import Plan, run
 from rlsuite.experiments.deep_runs import play_together
-from rlsuite.experiments.figures_curves import smoothed_returns
+from rlsuite.experiments.figures import pen
+from rlsuite.experiments.figures_curves import efficiency_curves, learning_curves, smoothed_returns, training_curves
 from rlsuite.experiments.loading import load
 from rlsuite.experiments.measures import pace, thresholds
 from rlsuite.experiments.records import EVALUATIONS, read_config, read_rows
 from rlsuite.experiments.report_results import results_table
+from rlsuite.experiments.report_sections import comparison_sections
 from rlsuite.experiments.results import Run
 from rlsuite.experiments.runner import Budget
 from rlsuite.experiments.settings import expand
@@ -173,6 +175,55 @@ def test_presets_lie_below_what_is_given(tmp_path, in_this_process, monkeypatch)
     assert (bare.n_envs, bare.hyperparameters["step_size"], bare.origin) == (1, 0.01, "defaults")
 
 
+def preset_budgets(monkeypatch, amounts):
+    """Presets of ``toy`` that name ``amounts`` of steps by environment."""
+    from rlsuite.experiments import presets
+
+    def layers(algo, env_id):
+        named = {"n_timesteps": amounts[env_id]} if env_id in amounts else {"n_envs": 1}
+        return [presets.Layer(f"preset {algo}, {env_id}", named)]
+
+    monkeypatch.setattr(presets, "preset_layers", layers)
+
+
+def test_each_agent_learns_for_the_budget_of_its_preset_where_that_is_asked_for(tmp_path, in_this_process, monkeypatch):
+    preset_budgets(monkeypatch, {"CartPole-v1": 60})
+    budget = Budget("timesteps", 90, 3)
+    asked = plan(tmp_path, budget=budget, preset_budgets=True)
+    comparison = run(dataclasses.replace(asked, env_ids=("CartPole-v1", "Acrobot-v1")))
+    named, unnamed = (task.entries[0] for task in comparison.tasks)
+    assert (named.budget, named.runs[0].steps.tolist()) == (60, [0, 20, 40, 60])
+    assert (unnamed.budget, unnamed.runs[0].steps.tolist()) == (90, [0, 30, 60, 90])
+    assert comparison.notes == ("no preset on Acrobot-v1 names a budget for toy: 90 steps were given",)
+    folder = next(tmp_path.rglob("result.json")).parents[3] / "CartPole-v1"
+    config = read_config(next(folder.rglob("config.yaml")).parent)
+    assert config["budget"] == {"unit": "timesteps", "amount": 60}
+
+
+def test_records_are_named_by_the_steps_themselves(tmp_path, in_this_process, monkeypatch):
+    preset_budgets(monkeypatch, {"CartPole-v1": 60})
+    run(plan(tmp_path, budget=Budget("timesteps", 90, 3), preset_budgets=True))
+    made = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("result.json")}
+    equal = run(plan(tmp_path, budget=Budget("timesteps", 60, 3))).tasks[0].entries[0]
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("result.json")} == made
+    assert equal.runs[0].steps[-1] == 60
+    other = run(plan(tmp_path, budget=Budget("timesteps", 90, 3))).tasks[0].entries[0]
+    assert other.runs[0].steps[-1] == 90 and len(list(tmp_path.rglob("result.json"))) == 2 * len(made)
+
+
+@pytest.mark.parametrize(
+    ("algos", "more", "message"),
+    [
+        (["toy_deep:toy", "q-learning", "sarsa"], {}, "q-learning, sarsa have no presets"),
+        (["toy_deep:toy"], {"presets": False}, "--no-preset leaves out"),
+        (["toy_deep:toy"], {"budget": Budget("episodes", 10)}, "in steps, not episodes"),
+    ],
+)
+def test_budgets_of_presets_that_there_are_not(tmp_path, algos, more, message):
+    with pytest.raises(HyperparameterError, match=message):
+        plan(tmp_path, algos, env="FrozenLake-v1", preset_budgets=True, **more)
+
+
 @pytest.mark.parametrize(
     ("algos", "env", "error", "message"),
     [
@@ -235,6 +286,60 @@ def test_the_table_of_results_repeats_the_verdict():
     assert (row["environment"], row["algorithm"], row["steps"], row["seeds"]) == ("Test-v0", "good", 1000.0, 3)
     assert row["IQM"] == verdict.table("Test-v0-final").rows[0][4]
     assert (row["solved"], row["steps until solved"].estimate, row["steps/s"]) == (1.0, 500.0, 250.0)
+
+
+def own_budgets(**more):
+    """``good`` was given ten times the steps of ``bad``, and has ten times the steps at each checkpoint."""
+    task = deep_task(**more)
+    good, bad = task.entries
+    runs = tuple(dataclasses.replace(r, steps=10 * r.steps, lengths=10 * r.lengths) for r in good.runs)
+    return dataclasses.replace(
+        task, entries=(dataclasses.replace(good, runs=runs, budget=10_000), dataclasses.replace(bad, budget=1000))
+    )
+
+
+def test_budgets_that_differ_are_told_wherever_algorithms_are_ranked():
+    comparison = make_comparison(own_budgets())
+    verdict = judge(comparison)
+    told = "a ranking compares settings and budgets"
+    assert told in verdict.headline
+    [warning] = [text for text in verdict.warnings if "budgets differ" in text]
+    assert "1\N{NARROW NO-BREAK SPACE}000: bad; 10\N{NARROW NO-BREAK SPACE}000: good" in warning
+    ranked = [verdict.table(f"Test-v0-{name}") for name in ("final", "pairs", "online", "efficiency")]
+    table = results_table(comparison, verdict)
+    assert all(told in each.caption for each in (*ranked, table))
+    assert [row[table.columns.index("steps")] for row in table.rows] == [10_000.0, 1000.0]
+    section = comparison_sections(comparison, verdict, {})
+    assert [
+        text for part in section for text in part.text if "10\N{NARROW NO-BREAK SPACE}000 environment steps" in text
+    ]
+    [settings] = [table for part in section for table in part.tables if table.name == "hyperparameters"]
+    assert [row[2].split(",")[0] for row in settings.rows] == ["n_timesteps=10000", "n_timesteps=1000"]
+
+
+def test_nothing_is_told_where_budgets_are_equal():
+    task = deep_task()
+    comparison = make_comparison(
+        dataclasses.replace(task, entries=tuple(dataclasses.replace(entry, budget=1000) for entry in task.entries))
+    )
+    verdict = judge(comparison)
+    captions = [table.caption for table in (*verdict.tables, results_table(comparison, verdict))]
+    assert not [text for text in (*verdict.sentences, *verdict.warnings, *captions) if "udgets" in text]
+
+
+def test_curves_end_where_each_algorithm_ended():
+    task = own_budgets()
+    for figure in (learning_curves(task), training_curves(task), efficiency_curves(task, thresholds(task)[0])):
+        ends = {line.get_color(): max(line.get_xdata()) for line in figure.axes[0].lines if line.get_linewidth() > 1}
+        assert [ends[pen(i).color] for i in (0, 1)] == [10_000, 1000]
+
+
+def test_more_steps_hold_more_episodes_and_are_no_pace(monkeypatch):
+    entries = [deep_entry(label, [1.0, 1.0], online=1.0) for label in ("a", "b")]
+    task = make_task(*entries, budget_unit="timesteps")
+    assert pace(dataclasses.replace(task, mdp=object())).unit == "episodes"
+    given = tuple(dataclasses.replace(e, budget=b) for e, b in zip(entries, (100, 200), strict=True))
+    assert pace(dataclasses.replace(task, mdp=object(), entries=given)) is None
 
 
 def test_returns_are_averaged_by_when_episodes_ended():
