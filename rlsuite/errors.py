@@ -52,6 +52,18 @@ class RecordError(RlsuiteError, ValueError):
     """A run record, checkpoint or configuration file that is missing, truncated or malformed."""
 
 
+class SkeletonError(RlsuiteError, ValueError):
+    """A kinematic tree that is not one, or a body, joint or pose that it does not have."""
+
+
+class MotionFormatError(RlsuiteError, ValueError):
+    """A motion file that is missing, truncated or malformed; the message gives the file, the place and what is expected."""
+
+
+class MotionError(RlsuiteError, ValueError):
+    """A motion, or an operation on one, that makes no sense: no frames, wrong sizes, skeletons that do not match."""
+
+
 class AgentCheckError(RlsuiteError, AssertionError):
     """An agent that does not keep the agent contract; raised by :func:`rlsuite.agents.check_agent`."""
 

@@ -10,7 +10,7 @@ import pytest
 import rlsuite
 
 PACKAGE = Path(rlsuite.__file__).parent
-FLOORS = ["envs", "agents", "experiments", "cli"]  # from the ground up
+FLOORS = ["motion", "envs", "agents", "experiments", "cli"]  # from the ground up
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # Agents and environments meet through Gymnasium; the finite MDP is the one contract they share. Registration makes an
 # environment from its id with good errors, and knows no environment class itself (their entry points are strings).

@@ -214,7 +214,7 @@ _EXTRA = ("goal", "goal_pos", "cylinder_pos")  # Reacher and Pusher
 
 def _capture_mujoco(env: Any) -> dict[str, Any] | None:
     """Everything the integrator reads, warm start of the solver included, and the results of the last step."""
-    import mujoco  # type: ignore[import-untyped]
+    import mujoco
 
     model, data = env.model, env.data
     # Plugins keep memory of their own; sleeping and delayed parts keep indices, which no file should be trusted for.

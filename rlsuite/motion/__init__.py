@@ -1,0 +1,1 @@
+"""Motion: bodies, clips, readers, retargeting, checking, metrics and pictures."""
