@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     from rlsuite.cli.console import OutputConsole
     from rlsuite.experiments.loading import load_checkpoint, what_was_run
     from rlsuite.experiments.recording import VIDEOS, evaluates_deterministically
-    from rlsuite.experiments.video import has_screen
+    from rlsuite.screen import has_screen
     from rlsuite.seeding import run_seeds
 
     agent, name = load_checkpoint(
@@ -90,7 +90,9 @@ def film(path: Path, agent: Any, environment: Any, seeds: list[int], determinist
     Raises:
         InvalidEnvironmentError: the environment cannot be rendered here.
     """
-    from rlsuite.experiments.video import off_screen, record_episodes, record_mp4, write_gif
+    from rlsuite.experiments.video import record_episodes, record_mp4
+    from rlsuite.films import write_gif
+    from rlsuite.screen import off_screen
 
     with off_screen():
         env = environment.single("rgb_array")

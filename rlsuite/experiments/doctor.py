@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Literal
 
 import rlsuite
 from rlsuite.experiments.provenance import git_commit
-from rlsuite.experiments.video import has_screen
+from rlsuite.kernel_cache import cache_root
+from rlsuite.screen import has_screen
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -69,7 +70,7 @@ def examine(runs: str | Path = "runs") -> Iterator[Check]:
     yield check_threads()
     yield check_folder("runs folder", Path(runs), "failing", "choose another folder: rlsuite train … --out FOLDER")
     yield check_folder(
-        "kernel cache", _cache_root(), "warning", "choose another folder: export RLSUITE_CACHE_DIR=FOLDER"
+        "kernel cache", cache_root(), "warning", "choose another folder: export RLSUITE_CACHE_DIR=FOLDER"
     )
 
 
@@ -341,12 +342,6 @@ def check_folder(name: str, folder: Path, otherwise: Status, remedy: str) -> Che
     if free < LITTLE:
         return Check(name, "warning", detail, f"checkpoints may fill the disk (see `df -h {existing}`); {remedy}")
     return Check(name, "ok", detail)
-
-
-def _cache_root() -> Path:
-    """Where :mod:`rlsuite.agents.tabular.kernels` keeps machine code."""
-    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rlsuite"
-    return Path(os.environ.get("RLSUITE_CACHE_DIR") or default) / "kernels"
 
 
 def _one_line(error: BaseException) -> str:

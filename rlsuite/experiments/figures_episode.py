@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rlsuite.experiments.video import LARGEST_SIDE, checked_frame, encode_gif, reduced
+from rlsuite.experiments.video import checked_frame
 from rlsuite.files import write_atomically
+from rlsuite.films import LARGEST_SIDE, encode_gif, reduced
 
 if TYPE_CHECKING:
     import gymnasium as gym

@@ -254,7 +254,8 @@ class _Clips:
 
     def film(self, agent: Agent, steps: int, seeds: list[int]) -> None:
         """Film the episodes of ``seeds``, unless the last clip is too recent."""
-        from rlsuite.experiments.video import record_episodes, write_gif
+        from rlsuite.experiments.video import record_episodes
+        from rlsuite.films import write_gif
 
         if not self.possible or (self.last is not None and steps - self.last < self.every):
             return

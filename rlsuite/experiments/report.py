@@ -26,8 +26,8 @@ from rlsuite.experiments.report_sections import Film, Section, comparison_sectio
 from rlsuite.experiments.results import Comparison, Entry, Task
 from rlsuite.experiments.tables import Table, markdown, to_csv
 from rlsuite.experiments.verdict import Verdict, judge
-from rlsuite.experiments.video import off_screen
 from rlsuite.files import write_atomically
+from rlsuite.screen import off_screen
 
 if TYPE_CHECKING:
     import gymnasium as gym

@@ -45,6 +45,6 @@ class RunEnvironment:
         """To be entered around whatever steps the environments: where they observe pixels, these are made off screen."""
         if not self.preprocessing.pixels:
             return nullcontext()
-        from rlsuite.experiments.video import off_screen
+        from rlsuite.screen import off_screen
 
         return off_screen()

@@ -108,7 +108,8 @@ def _film(
     """An episode of the best policy; a reason instead where it cannot be shown."""
     from rlsuite.agents.evaluation import episode_seeds
     from rlsuite.experiments.loading import checkpoint_names, load
-    from rlsuite.experiments.video import record_episodes, write_gif
+    from rlsuite.experiments.video import record_episodes
+    from rlsuite.films import write_gif
     from rlsuite.seeding import run_seeds
 
     path = out / "figures" / f"run-{name}.gif"

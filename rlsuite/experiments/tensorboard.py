@@ -25,7 +25,7 @@ from tensorboard.plugins.text.metadata import create_summary_metadata  # type: i
 from tensorboard.summary.writer.record_writer import RecordWriter  # type: ignore[import-untyped]
 from tensorboard.util.tensor_util import make_tensor_proto  # type: ignore[import-untyped]
 
-from rlsuite.experiments.video import Frame, encode_gif
+from rlsuite.films import Frame, encode_gif
 
 logger = logging.getLogger("rlsuite")
 
@@ -80,7 +80,7 @@ class TensorBoardWriter:
 
     def gif(self, tag: str, frames: Sequence[Frame], fps: float, step: int) -> None:
         """Show ``frames``, ``(height, width, 3)`` each, as a film in the IMAGES tab; sizes and pace are
-        those of :func:`rlsuite.experiments.video.encode_gif`.
+        those of :func:`rlsuite.films.encode_gif`.
 
         Raises:
             RlsuiteError: there is no frame.

@@ -1,42 +1,26 @@
-"""Films of episodes: frames rendered off screen, encoded as MP4 (H.264) or as an animated GIF.
-
-An MP4 is for people: every frame at full size. A GIF is for pages and TensorBoard, which show it with no player: at most
-:data:`LARGEST_SIDE` pixels and about 30 frames a second. Files are written in one step, so none is ever half a film.
-"""
+"""Films of episodes: frames rendered off screen, kept in memory for a GIF or encoded as an MP4 (:mod:`rlsuite.films`)."""
 
 from __future__ import annotations
 
-import io
-import os
-import sys
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from ctypes.util import find_library
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rlsuite.environ import environment_variables
 from rlsuite.envs.finite.mdp import DEFAULT_HORIZON
-from rlsuite.errors import InvalidEnvironmentError, RlsuiteError
-from rlsuite.files import write_atomically
+from rlsuite.errors import InvalidEnvironmentError
+from rlsuite.films import LARGEST_SIDE, Frame, Mp4, reduced
+from rlsuite.screen import off_screen
 
 if TYPE_CHECKING:
     import gymnasium as gym
-    from PIL import Image
 
     from rlsuite.agents.base import Agent
 
-Frame = NDArray[np.uint8]  # (height, width, 3)
-
 MOST_FRAMES = 1000  # of a recording that is kept in memory
-LARGEST_SIDE, COLOURS = 320, 64  # of a GIF
 DEFAULT_FPS = 30.0  # of an environment that does not say
-GIF_FPS = 30  # browsers play GIFs of more than 50 frames a second slowly; of more than 30, pages grow heavy
 
 
 class Recording(NamedTuple):
@@ -54,25 +38,6 @@ class Recording(NamedTuple):
 
 
 # -- rendering ---------------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def off_screen() -> Iterator[None]:
-    """Render in memory: keep SDL (pygame) from looking for a screen, and MuJoCo too where there is none.
-
-    MuJoCo's back end is chosen when an environment renders for the first time; a ``MUJOCO_GL`` of the user's is kept.
-    """
-    chosen = {"SDL_VIDEODRIVER": "dummy"}
-    if "MUJOCO_GL" not in os.environ and not has_screen():
-        installed = [name for name, library in (("egl", "EGL"), ("osmesa", "OSMesa")) if find_library(library)]
-        chosen |= {"MUJOCO_GL": installed[0]} if installed else {}
-    with environment_variables(chosen):
-        yield
-
-
-def has_screen() -> bool:
-    """Whether a window can be opened; on Linux, whether a display server is named."""
-    return not sys.platform.startswith("linux") or any(os.environ.get(n) for n in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 def render_frame(env: gym.Env[Any, Any]) -> Frame:
@@ -236,108 +201,3 @@ def _rendering(env: gym.Env[Any, Any] | str) -> Iterator[gym.Env[Any, Any]]:
             yield made
         finally:
             made.close()
-
-
-# -- files -------------------------------------------------------------------------------------------------------------
-
-
-class Mp4:
-    """An MP4 that browsers play (H.264, yuv420p, index first), written frame by frame and put in place at the end.
-
-    Used as a context manager; where its block ends with an error, ``path`` stays as it was. Frames of an odd height or
-    width, which H.264 in this form does not know, have their last row or column doubled.
-
-    Raises:
-        RlsuiteError: a frame has another size than the first, or there is no frame.
-    """
-
-    def __init__(self, path: str | Path, fps: float) -> None:
-        self.path, self.fps = Path(path), fps
-        self._shape: tuple[int, ...] | None = None
-
-    def __enter__(self) -> Mp4:
-        import av
-
-        self._folder = tempfile.TemporaryDirectory(prefix="rlsuite-film-")
-        self._file = Path(self._folder.name) / "film.mp4"
-        self._container = av.open(str(self._file), "w", options={"movflags": "faststart"})
-        self._stream: Any = None
-        return self
-
-    def add(self, frame: Frame) -> None:
-        """Append a frame of ``(height, width, 3)``."""
-        import av
-
-        height, width = frame.shape[:2]
-        if self._shape is None:
-            self._shape = frame.shape
-            self._stream = self._container.add_stream("libx264", rate=Fraction(self.fps).limit_denominator(1000))
-            self._stream.height, self._stream.width = height + height % 2, width + width % 2
-            self._stream.pix_fmt = "yuv420p"
-            self._stream.options = {"crf": "20", "preset": "veryfast"}
-        elif frame.shape != self._shape:
-            raise RlsuiteError(f"{self.path}: frames differ in size, {self._shape} and {frame.shape}")
-        even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24")
-        self._container.mux(self._stream.encode(picture))
-
-    def __exit__(self, kind: Any, *_: Any) -> None:
-        with self._folder:
-            if self._stream is not None:
-                self._container.mux(self._stream.encode())
-            self._container.close()
-            if kind is None:
-                if self._stream is None:
-                    raise RlsuiteError(f"{self.path}: a film needs at least one frame")
-                write_atomically(self.path, self._file.read_bytes(), durable=False)
-
-
-def write_mp4(path: str | Path, frames: Iterable[Frame], fps: float) -> Path:
-    """Write ``frames`` to an MP4 (:class:`Mp4`)."""
-    with Mp4(path, fps) as film:
-        for frame in frames:
-            film.add(frame)
-    return Path(path)
-
-
-def write_gif(path: str | Path, frames: Sequence[Frame], fps: float, *, last_seconds: float = 1.5) -> Path:
-    """Write ``frames`` to an animated GIF (:func:`encode_gif`)."""
-    write_atomically(path, encode_gif(frames, fps, last_seconds=last_seconds), durable=False)
-    return Path(path)
-
-
-def encode_gif(
-    frames: Sequence[Frame], fps: float, *, last_seconds: float = 1.5, largest_side: int = LARGEST_SIDE
-) -> bytes:
-    """``frames`` as an animated GIF that repeats for ever, in time to a hundredth of a second.
-
-    Above :data:`GIF_FPS` only every second frame (third, …) is shown, and always the last, for ``last_seconds``.
-
-    Raises:
-        RlsuiteError: there is no frame.
-    """
-    if not frames:
-        raise RlsuiteError("a film needs at least one frame")
-    stride = -int(-fps // GIF_FPS)
-    shown = [*range(0, len(frames) - 1, stride), len(frames) - 1]
-    times = [10 * round(100 * at / fps) for at in shown]  # milliseconds, rounded as a whole: the pace does not drift
-    durations = [*np.diff(times).tolist(), round(1000 * last_seconds)]
-    first, *rest = (_paletted(reduced(frames[at], largest_side)) for at in shown)
-    buffer = io.BytesIO()
-    first.save(buffer, "GIF", save_all=True, append_images=rest, duration=durations, loop=0, optimize=False, disposal=1)
-    return buffer.getvalue()
-
-
-def reduced(frame: Frame, largest_side: int) -> Frame:
-    """A copy of ``frame``, scaled down where it is larger than ``largest_side``."""
-    from PIL import Image
-
-    image = Image.fromarray(frame)
-    image.thumbnail((largest_side, largest_side), Image.Resampling.BOX)
-    return np.array(image)
-
-
-def _paletted(frame: Frame) -> Image.Image:
-    from PIL import Image
-
-    return Image.fromarray(frame).quantize(COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import rlsuite
+from rlsuite import kernel_cache
 from rlsuite.agents.tabular import kernels
 
 
@@ -62,7 +63,7 @@ def test_old_generations_go_and_one_that_vanishes_meanwhile_is_no_error(tmp_path
     monkeypatch.setenv("RLSUITE_CACHE_DIR", str(tmp_path))
     folder = kernels.cache_directory.__wrapped__()
     left = {path.name for path in root.iterdir()} - {"vanished", folder.name}
-    assert left == {f"g{age:02}" for age in range(kernels._KEPT_GENERATIONS - 1)}
+    assert left == {f"g{age:02}" for age in range(kernel_cache.KEPT_GENERATIONS - 1)}
 
 
 def test_where_no_cache_can_be_kept_nothing_is_left_behind(tmp_path) -> None:

@@ -24,6 +24,7 @@ from rlsuite.experiments.doctor import (
     rendering_back_ends,
     usable_cores,
 )
+from rlsuite.kernel_cache import cache_root
 
 PRINTS = "import os; print('contrast', {'egl': 200, 'osmesa': 0}.get(os.environ['MUJOCO_GL'], 'none'))"
 
@@ -235,4 +236,4 @@ def test_a_full_disk_is_told(gib, status, tmp_path, monkeypatch):
 
 
 def test_the_cache_looked_at_is_the_one_in_use():
-    assert cache_directory().parent == doctor._cache_root()
+    assert cache_directory().parent == cache_root()

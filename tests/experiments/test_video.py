@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
+from rlsuite import screen
 from rlsuite.agents.evaluation import episode_seeds, run_episodes
 from rlsuite.errors import InvalidEnvironmentError, RlsuiteError
 from rlsuite.experiments import video
-from rlsuite.experiments.video import encode_gif, off_screen, record_episodes, record_mp4, write_gif, write_mp4
+from rlsuite.experiments.video import record_episodes, record_mp4
+from rlsuite.films import encode_gif, write_gif, write_mp4
+from rlsuite.screen import off_screen
 
 
 class RandomActions:
@@ -181,8 +184,8 @@ def test_environments_without_images_are_told(tmp_path):
 
 @pytest.mark.parametrize(("libraries", "wanted"), [({"EGL", "OSMesa"}, "egl"), ({"OSMesa"}, "osmesa"), (set(), None)])
 def test_mujocos_back_end_without_a_screen(libraries, wanted, monkeypatch):
-    monkeypatch.setattr(video, "find_library", lambda name: name if name in libraries else None)
-    monkeypatch.setattr(video, "has_screen", lambda: False)
+    monkeypatch.setattr(screen, "find_library", lambda name: name if name in libraries else None)
+    monkeypatch.setattr(screen, "has_screen", lambda: False)
     with off_screen():
         assert os.environ.get("MUJOCO_GL") == wanted
         assert os.environ["SDL_VIDEODRIVER"] == "dummy"

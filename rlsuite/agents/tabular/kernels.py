@@ -4,34 +4,22 @@
 reference counting (``_nrt=False``). The last makes passing tables in named tuples free, about ten times faster in
 these loops, at the price that a kernel cannot allocate: memory is allocated once, outside, and handed in.
 
-Machine code is cached between processes in ``$RLSUITE_CACHE_DIR`` (default ``~/.cache/rlsuite``), in a folder named by
-a hash of *all* kernel sources: numba itself watches only the file of the outermost function, and would go on running
-an old copy of a helper that was edited in another file. Kernels that are not the suite's own (an agent in a user's
+Machine code is cached between processes (:mod:`rlsuite.kernel_cache`), in a folder named by a hash of *all* kernel
+sources: those of this package and of the finite MDP. Kernels that are not the suite's own (an agent in a user's
 file) lie outside the hash, so they, and loops that contain them, are compiled in each process.
 """
 
 from __future__ import annotations
 
-import atexit
-import contextlib
-import hashlib
-import os
-import platform
-import shutil
-import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numba
-import numpy as np
-
 import rlsuite.envs.finite.mdp as mdp_module
+from rlsuite.kernel_cache import compiled_in, folder_for
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-_KEPT_GENERATIONS = 12
 
 
 @cache
@@ -42,34 +30,7 @@ def _hashed_sources() -> tuple[Path, ...]:
 @cache
 def cache_directory() -> Path:
     """Where compiled kernels of exactly these sources live; created when missing."""
-    digest = hashlib.sha256()
-    for part in (numba.__version__, np.__version__, platform.python_version(), platform.machine()):
-        digest.update(part.encode())
-    for source in _hashed_sources():
-        digest.update(source.name.encode() + b"\0" + source.read_bytes())
-    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rlsuite"
-    root = Path(os.environ.get("RLSUITE_CACHE_DIR") or default) / "kernels"
-    folder = root / digest.hexdigest()[:16]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        os.utime(folder)
-    except OSError:  # a read-only home: compile for this process only
-        temporary = tempfile.mkdtemp(prefix="rlsuite-kernels-")
-        atexit.register(shutil.rmtree, temporary, ignore_errors=True)
-        return Path(temporary)
-    _remove_old_generations(root)
-    return folder
-
-
-def _remove_old_generations(root: Path) -> None:
-    """Other processes may be doing the same: what has gone is no error."""
-    ages = []
-    with contextlib.suppress(OSError):
-        for folder in root.iterdir():
-            with contextlib.suppress(OSError):
-                ages.append((folder.stat().st_mtime, folder))
-    for _, old in sorted(ages, reverse=True)[_KEPT_GENERATIONS:]:
-        shutil.rmtree(old, ignore_errors=True)
+    return folder_for(_hashed_sources())
 
 
 def kernel(function: F) -> F:
@@ -93,14 +54,8 @@ def is_own(function: Callable[..., Any]) -> bool:
 
 
 def _jit(function: F, *, forceinline: bool, cached: bool = True) -> F:
-    previous = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(cache_directory())
-    try:
-        return numba.njit(
-            nogil=True, cache=cached and is_own(function), error_model="numpy", forceinline=forceinline, _nrt=False
-        )(function)
-    finally:
-        numba.config.CACHE_DIR = previous
+    options = {"nogil": True, "error_model": "numpy", "forceinline": forceinline, "_nrt": False}
+    return compiled_in(cache_directory(), function, cache=cached and is_own(function), **options)
 
 
 def compiled_before(name: str) -> bool:
