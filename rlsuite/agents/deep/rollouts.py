@@ -149,14 +149,16 @@ class OnPolicyAgent(DeepAgent):
             self.parts["return_normaliser"] = self.return_normaliser
 
     def inputs(self, observations: Batch, *, learn: bool = False) -> Batch:
-        """What the networks take; ``learn``: the normaliser takes the observations in first."""
+        """What the networks take; ``learn``: the normaliser first takes in those that are acted on, which are
+        the same ones in every autoreset mode."""
         inputs = self.policy.inputs(observations)
         if self.policy.learned_encoder:
             return inputs
         if self.observation_normaliser is None:
             return inputs.astype(np.float32, copy=False)
         if learn:
-            self.observation_normaliser.update(inputs)
+            idle = self.envs.resetting
+            self.observation_normaliser.update(inputs[~idle] if idle.any() else inputs)
         return self.observation_normaliser(inputs)
 
     def policy_module(self) -> torch.nn.Module:

@@ -151,6 +151,11 @@ class EnvBatch:
         self._successes: list[float] = []
         self._resetting = np.zeros(self.num_envs, bool)  # NEXT_STEP: environments whose next row is a reset
 
+    @property
+    def resetting(self) -> NDArray[np.bool_]:
+        """``(num_envs,)`` where the next step only resets (NEXT_STEP): nobody acts on that observation."""
+        return self._resetting
+
     # -- stepping -----------------------------------------------------------------------------------------------------
 
     def start(self) -> None:

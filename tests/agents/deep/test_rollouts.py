@@ -1,5 +1,7 @@
 """On-policy agents together: rollouts, truncation, masks, identity environments, bit-exact resume, determinism."""
 
+from collections import Counter
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -7,12 +9,15 @@ import torch
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import TimeLimit
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rlsuite.agents import agent_class
 from rlsuite.agents.callbacks import BaseCallback
 from rlsuite.agents.deep.advantages import gae
 from rlsuite.errors import DivergenceError, HyperparameterError, InvalidEnvironmentError
 from tests.agents.deep import identity
+from tests.agents.deep.small_envs import small_env
 
 NAMES = ("ppo", "a2c", "actor-critic", "reinforce")
 SHORT = {"ppo": {"n_steps": 16, "batch_size": 24, "n_epochs": 2}, "a2c": {}, "actor-critic": {}, "reinforce": {}}
@@ -180,6 +185,33 @@ def test_predicting_applies_the_normaliser_and_does_not_move_it():
     np.testing.assert_allclose(actions, np.clip(means, -2.0, 2.0), rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(normaliser.mean, before[0])
     assert normaliser.count == before[1] == agent.num_timesteps
+
+
+def counted(mode, n, limit, seed, steps, unwrap):
+    """Observations that the normaliser took in, as a multiset, and the transitions made."""
+    env = SyncVectorEnv([lambda: small_env(limit=limit)] * n, autoreset_mode=mode)
+    agent = agent_class("ppo")(env, seed=seed, normalize_observations=True, net_arch="")
+    agent.envs.__init__(env, seed, unwrap=unwrap)
+    rows = []
+    update = agent.observation_normaliser.update
+    agent.observation_normaliser.update = lambda new: (rows.extend(map(bytes, new)), update(new))
+    agent.envs.start()
+    agent.act(steps)
+    assert agent.observation_normaliser.count == len(rows)
+    return Counter(rows), agent.num_timesteps
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 3), st.integers(1, 9), st.integers(0, 2**32 - 1), st.integers(1, 40))
+def test_the_normaliser_counts_the_same_observations_in_every_autoreset_mode(n, limit, seed, steps):
+    """Each observation acted on, once: its environment draws all of them anew, so that they tell which they are."""
+    same, made = counted(AutoresetMode.SAME_STEP, n, limit, seed, steps, unwrap=False)
+    assert same.total() == made == n * steps
+    for mode in (AutoresetMode.DISABLED, AutoresetMode.NEXT_STEP):
+        assert counted(mode, n, limit, seed, steps, unwrap=True) == (same, made)
+    assert counted(AutoresetMode.DISABLED, n, limit, seed, steps, unwrap=False) == (same, made)
+    late, fewer = counted(AutoresetMode.NEXT_STEP, n, limit, seed, steps, unwrap=False)
+    assert late <= same and late.total() == fewer  # resets cost rows, and no other observations take their place
 
 
 def test_actions_are_clipped_for_the_environment_only():
