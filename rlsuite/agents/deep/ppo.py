@@ -58,7 +58,7 @@ class Gradient(NamedTuple):
     values: Tensor  # (batch,)
     log_ratio: Tensor  # (batch,) log rho
     entropy: Tensor  # (batch,)
-    errors: Tensor  # (batch,) values - returns
+    errors: Tensor  # (batch,) values - returns, of the values as they were clipped
     advantages: Tensor  # (batch,)
 
 
@@ -85,12 +85,14 @@ def ppo_gradient(
     ratio = log_ratio.exp()
     surrogate = ratio * advantages
     unclipped = surrogate <= ratio.clamp(1.0 - clip_range, 1.0 + clip_range) * advantages
-    errors = values - batch.returns
-    d_values = errors * (2.0 * vf_coef / n)
-    if clip_range_vf is not None:
+    if clip_range_vf is None:
+        errors = values - batch.returns
+        d_values = errors * (2.0 * vf_coef / n)
+    else:
         moved = values - batch.values
         clamped = moved.clamp(-clip_range_vf, clip_range_vf)
-        d_values = torch.where(moved == clamped, d_values, torch.zeros_like(d_values))
+        errors = batch.values + clamped - batch.returns
+        d_values = errors * (moved == clamped) * (2.0 * vf_coef / n)
     d_outputs = pullback((surrogate * unclipped).mul_(-1.0 / n), -ent_coef / n)
     return Gradient(d_outputs, d_values, log_ratio, entropy, errors, advantages)
 

@@ -46,6 +46,35 @@ def test_the_written_out_gradient_is_that_of_the_loss(space, squash, clip_range_
     assert 0 < int(clipped.sum()) < len(clipped)  # both branches were met
 
 
+@pytest.mark.parametrize("clip_range_vf", [None, 0.4])
+def test_the_reported_errors_are_those_that_are_minimised(clip_range_vf):
+    distribution, outputs, values, batch, old = made(spaces.Discrete(4), False)
+    settings = {"clip_range": 0.2, "clip_range_vf": clip_range_vf, "ent_coef": 0.0}
+    of_values = [
+        ppo_loss(distribution, outputs, values, batch, old, batch.advantages, vf_coef=weight, **settings)
+        for weight in (0.0, 1.0)
+    ]
+    written = ppo_gradient(distribution, outputs.detach(), values.detach(), batch, old, batch.advantages, **settings)
+    torch.testing.assert_close(written.errors.square().mean(), (of_values[1] - of_values[0]).detach())
+
+
+def test_the_reported_value_loss_is_the_clipped_one():
+    """Values that may not move: their loss stays what it was when the rollout was made, whatever the network says."""
+    agent = PPO("CartPole-v1", seed=0, n_steps=32, batch_size=32, n_epochs=8, learning_rate=0.05, clip_range_vf=1e-6)
+    agent._total_timesteps = 32
+    agent.envs.start()
+    rollout = agent.collect(32, 0.95)
+    agent.learn_from(rollout, 0.2)
+    at_first = float((rollout.values - rollout.returns).square().mean())
+    assert agent.metrics["train/value_loss"] == pytest.approx(at_first, rel=1e-4)
+    h, values = agent.hyperparameters, agent.policy(rollout.inputs)[1].detach()
+    assert abs(float((values - rollout.returns).square().mean()) - at_first) > 1e-3 * at_first  # the network did move
+    parts = [agent.metrics[f"train/{name}"] for name in ("policy_gradient_loss", "value_loss", "entropy_loss")]
+    assert agent.metrics["train/loss"] == pytest.approx(
+        parts[0] + h.vf_coef * parts[1] + h.ent_coef * parts[2], rel=1e-5
+    )
+
+
 def test_normalised_advantages_and_the_kl_estimate():
     advantages = torch.tensor([1.0, 2.0, 3.0, 6.0])
     expected = (advantages - 3.0) / np.std([1, 2, 3, 6], ddof=1)
