@@ -119,7 +119,7 @@ def check(field: FieldInfo, value: Any, owner: str) -> Any:
     """``value`` converted to the field's type, or an error that says what would be right."""
 
     def fail(expected: str) -> typing.NoReturn:
-        raise HyperparameterError(f"{owner}.{field.name} must be {expected}, not {value!r}")
+        raise HyperparameterError(f"{_dotted(owner, field)} must be {expected}, not {value!r}")
 
     if value is None:
         if field.optional:
@@ -151,7 +151,9 @@ def check(field: FieldInfo, value: Any, owner: str) -> Any:
         if not isinstance(value, bool):
             fail("true or false")
     elif base is str and not isinstance(value, str):
-        fail("a string")
+        if not isinstance(value, list | tuple) or not all(type(item) is int for item in value):
+            fail("a string")
+        value = ",".join(map(str, value))  # sizes of layers: [64, 64] is "64,64"
     if limits.choices and value not in limits.choices:
         fail("one of " + ", ".join(limits.choices))
     if limits.low is not None and (value < limits.low or (limits.low_open and value == limits.low)):
@@ -180,12 +182,17 @@ def parse(field: FieldInfo, text: str, owner: str) -> Any:
         if base is bool:
             return check(field, {"true": True, "false": False}[stripped.lower()], owner)
         if base is str:
-            return check(field, stripped, owner)
+            in_brackets = stripped.startswith("[") and stripped.endswith("]")  # how a list is told from a grid
+            return check(field, stripped[1:-1].strip() if in_brackets else stripped, owner)
         return check(field, ast.literal_eval(stripped), owner)
     except HyperparameterError:
         raise
     except (ValueError, KeyError, SyntaxError, OverflowError):
         raise HyperparameterError(
-            f"cannot read {text!r} as {owner}.{field.name}, which is {field.type_name}"
+            f"cannot read {text!r} as {_dotted(owner, field)}, which is {field.type_name}"
             + (f" in {field.limits.describe()}" if field.limits.describe() else "")
         ) from None
+
+
+def _dotted(owner: str, field: FieldInfo) -> str:
+    return f"{owner}.{field.name}" if owner else field.name

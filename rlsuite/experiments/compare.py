@@ -203,8 +203,10 @@ def _resolved(plan: Plan, setting: Setting, env_id: str) -> Setting:
     given: dict[str, Any] = {"env": env_id, "algo": setting.source, "hyperparameters": setting.values}
     given |= {} if plan.n_envs is None else {"n_envs": plan.n_envs}
     layers = preset_layers(setting.source, env_id) if plan.presets else []
-    merged, _ = merge([*layers, Layer("command line", given)])
-    chosen = TrainingPlan.from_settings({**merged, "env_kwargs": {}}, where=f"{setting.algo} on {env_id}")
+    merged, sources = merge([*layers, Layer("command line", given)])
+    chosen = TrainingPlan.from_settings(
+        {**merged, "env_kwargs": {}}, where=f"{setting.algo} on {env_id}", sources=sources
+    )
     named = [*(layer.source for layer in layers), *(["--set"] if setting.values else [])]
     return replace(
         setting,

@@ -63,8 +63,12 @@ class Setting:
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def expand(algos: Sequence[str], assignments: Sequence[str], gamma: float | None = None) -> list[Setting]:
+def expand(
+    algos: Sequence[str], assignments: Sequence[str], gamma: float | None = None, *, grid: bool = True
+) -> list[Setting]:
     """The settings that ``--algo`` and ``--set`` ask for, in the order given.
+
+    ``grid=False``: a comma within a text is part of it, so that ``net_arch=64,64`` needs no brackets.
 
     Raises:
         UnknownNameError: an algorithm or hyperparameter that does not exist.
@@ -79,18 +83,23 @@ def expand(algos: Sequence[str], assignments: Sequence[str], gamma: float | None
                 grids[algo]["gamma"] = [parse(fields(cls.Hyperparameters)["gamma"], str(gamma), algo)]
     seen: set[tuple[str, str]] = set()
     for assignment in assignments:
-        target, name, texts = _split(assignment)
+        target, name, text = _split(assignment)
         for algo, field in _targets(assignment, target, name, classes):
-            values = [parse(field, text, algo) for text in texts]
+            in_words = field.base_type is str and not field.limits.choices
+            values = [parse(field, part, algo) for part in (split_list(text) if grid or not in_words else [text])]
+            if in_words and len(set(values)) < len(values):
+                raise HyperparameterError(
+                    f"--set {assignment} is a grid that holds a value twice; a list takes brackets: {name}=[{text}]"
+                )
             if (algo, name) in seen:
                 values = [*grids[algo][name], *values]
             grids[algo][name] = list(dict.fromkeys(values))
             seen.add((algo, name))
     settings = []
-    for algo, grid in grids.items():
-        swept = [name for name, values in grid.items() if len(values) > 1]
-        for combination in itertools.product(*grid.values()):
-            chosen = dict(zip(grid, combination, strict=True))
+    for algo, axes in grids.items():
+        swept = [name for name, values in axes.items() if len(values) > 1]
+        for combination in itertools.product(*axes.values()):
+            chosen = dict(zip(axes, combination, strict=True))
             label = " ".join([algo, *(f"{name}={_show(chosen[name])}" for name in swept)])
             build(classes[algo].Hyperparameters, chosen, algo)
             settings.append(Setting(algo, chosen, label, sources[algo]))
@@ -99,7 +108,7 @@ def expand(algos: Sequence[str], assignments: Sequence[str], gamma: float | None
 
 def values_for(algo: str, assignments: Sequence[str]) -> dict[str, Any]:
     """The values of one run (``rlsuite train``): like :func:`expand`, but a grid is an error."""
-    settings = expand([algo], assignments)
+    settings = expand([algo], assignments, grid=False)
     if len(settings) > 1:
         raise HyperparameterError("train runs one setting; a grid (a=1,2) is for `rlsuite compare`")
     return settings[0].values
@@ -116,12 +125,12 @@ def split_list(text: str) -> list[str]:
     return [*parts, text[start:]]
 
 
-def _split(assignment: str) -> tuple[str | None, str, list[str]]:
+def _split(assignment: str) -> tuple[str | None, str, str]:
     left, equals, right = assignment.partition("=")
     target, dot, name = left.strip().rpartition(".")
     if not equals or not name or not right.strip():
         raise HyperparameterError(f"cannot read --set {assignment!r}; write NAME=VALUE or ALGO.NAME=VALUE")
-    return (target if dot else None), name.replace("-", "_"), split_list(right)
+    return (target if dot else None), name.replace("-", "_"), right.strip()
 
 
 def _targets(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,21 +96,24 @@ class TrainingPlan:
             HyperparameterError: a value of the wrong type or out of range, or no env or algo.
         """
         require_known(settings, where)
+        origin = dict(sources or {})
         env_id, algo = (_text(settings, key, where) for key in ("env", "algo"))
         nested = {key: _mapping(settings, key, where) for key in NESTED}
         flat = {key: value for key, value in settings.items() if key in fields(Settings)}
-        try:
-            values = read_values(agent_class(algo), nested["hyperparameters"])
-            checked = {key: _read(fields(Settings)[key], value, where) for key, value in flat.items()}
+        agent_type, checked = agent_class(algo), {}
+        for key, value in flat.items():
+            with _told_from(origin.get(key, where)):
+                checked[key] = _read(fields(Settings)[key], value, "")
+        for key, value in nested["hyperparameters"].items():
+            with _told_from(origin.get(f"hyperparameters.{key}", where)):
+                read_values(agent_type, {key: value})
+        with _told_from(where):
+            values = read_values(agent_type, nested["hyperparameters"])
             preprocessing = Preprocessing.from_dict(nested["preprocessing"])
-        except (HyperparameterError, UnknownNameError) as error:
-            if where not in str(error):
-                error.args = (f"{where}: {error}",)
-            raise
         chosen = {key: value for key, value in checked.items() if value is not None}
         return cls(
             env_id, algo, values=values, env_kwargs=nested["env_kwargs"], preprocessing=preprocessing, out=out,
-            name=name, sources=dict(sources or {}), **chosen,
+            name=name, sources=origin, **chosen,
         )  # fmt: skip
 
     def config(self, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -160,6 +164,16 @@ def hyperparameters_of(agent_type: type[Agent], values: Mapping[str, Any]) -> di
     """All hyperparameters, defaults included."""
     built = build(agent_type.Hyperparameters, dict(values), agent_type.name)
     return {f.name: getattr(built, f.name) for f in dataclasses.fields(built)}
+
+
+@contextmanager
+def _told_from(where: str) -> Iterator[None]:
+    """Errors inside begin with the file, or whatever else, that the value came from."""
+    try:
+        yield
+    except (HyperparameterError, UnknownNameError) as error:
+        error.args = (f"{where}: {error}",)
+        raise
 
 
 def _read(info: FieldInfo, value: Any, owner: str) -> Any:

@@ -10,7 +10,8 @@ import pytest
 
 import rlsuite
 from rlsuite.agents import EvalCallback
-from rlsuite.agents.hyperparameters import build, fields, hyperparameter, parse
+from rlsuite.agents.hyperparameters import build, check, fields, hyperparameter, parse
+from rlsuite.agents.registry import agent_class, agent_names
 from rlsuite.errors import HyperparameterError, InvalidEnvironmentError, UnknownNameError
 from rlsuite.seeding import run_seeds
 
@@ -60,6 +61,25 @@ def test_numpy_numbers_are_numbers(tmp_path) -> None:
     loaded = type(agent).load(agent.learn(30).save(tmp_path / "agent"))
     assert (loaded.seed, loaded.time_limit) == (3, 9)
     assert run_seeds(np.int64(3)) == run_seeds(3)
+
+
+def test_a_list_of_whole_numbers_is_a_text_with_commas() -> None:
+    field = fields(agent_class("ppo").Hyperparameters)["net_arch"]
+    assert check(field, [64, 32], "ppo") == check(field, (64, 32), "ppo") == parse(field, "[64,32]", "ppo") == "64,32"
+    with pytest.raises(HyperparameterError, match="must be a string"):
+        check(field, [64, 0.5], "ppo")
+    with pytest.raises(HyperparameterError, match="must be one of"):
+        check(fields(agent_class("ppo").Hyperparameters)["activation"], [1], "ppo")
+
+
+@pytest.mark.parametrize("name", sorted(set(agent_names())))
+def test_no_deep_agent_learns_with_steps_of_nothing(name) -> None:
+    cls = agent_class(name)
+    for field in fields(cls.Hyperparameters).values() if cls.restarts_schedules else ():
+        if field.name.endswith("learning_rate"):
+            assert (field.limits.low, field.limits.low_open) == (0.0, True), f"{name}.{field.name}"
+            with pytest.raises(HyperparameterError, match=r"\(0, inf\), not 0.0"):
+                check(field, 0.0, name)
 
 
 def test_a_field_may_allow_infinity() -> None:

@@ -82,7 +82,7 @@ def test_hyperparameters_are_those_of_the_constructor():
     assert (ppo["n_steps"].default, ppo["learning_rate"].default, ppo["gae_lambda"].default) == (2048, 3e-4, 0.95)
     assert ppo["target_kl"].optional and ppo["target_kl"].base_type is float
     assert "rollouts" not in ppo["n_epochs"].help and "epoch" in ppo["n_epochs"].help  # the constructor's own words
-    agent = small("sb3:ppo", net_arch="pi=4 vf=5,6", activation_fn="relu", log_std_init=-1.0, env="Pendulum-v1")
+    agent = small("sb3:ppo", net_arch="pi=[4] vf=[5,6]", activation_fn="relu", log_std_init=-1.0, env="Pendulum-v1")
     shapes = [tuple(p.shape) for p in agent.model.policy.mlp_extractor.parameters() if p.ndim == 2]
     assert shapes == [(4, 3), (5, 3), (6, 5)]
     assert agent.model.policy.log_std.tolist() == [-1.0]

@@ -40,6 +40,19 @@ def test_numbers_are_read_as_numbers():
     assert isinstance(values["epsilon_decay_steps"], int)
 
 
+@pytest.mark.parametrize("text", ["64,32", "[64,32]", "[64, 32]"])
+def test_sizes_of_layers_are_one_value_where_there_are_no_grids(text):
+    values = values_for("ppo", [f"net_arch={text}"])
+    assert [int(size) for size in values["net_arch"].split(",")] == [64, 32]
+
+
+def test_brackets_tell_a_list_from_a_grid():
+    settings = expand(["ppo", "sac"], ["net_arch=[64,64],[256,256]", "sac.net_arch=[]"])
+    assert [s.values["net_arch"] for s in settings] == ["64,64", "256,256", "64,64", "256,256", ""]
+    with pytest.raises(HyperparameterError, match=r"a list takes brackets: net_arch=\[64,64\]"):
+        expand(["ppo"], ["net_arch=64,64"])
+
+
 def test_gamma_reaches_every_algorithm_that_discounts():
     assert [s.values["gamma"] for s in expand(["sarsa", "value-iteration"], [], gamma=0.9)] == [0.9, 0.9]
 

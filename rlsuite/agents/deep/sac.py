@@ -103,7 +103,9 @@ class Temperature(nn.Module):
 class SACHyperparameters:
     """Fields of SAC, named and defaulted as in stable-baselines3."""
 
-    learning_rate: float = hyperparameter(3e-4, "step size of Adam for actor, critics and temperature", low=0.0)
+    learning_rate: float = hyperparameter(
+        3e-4, "step size of Adam for actor, critics and temperature", low=0.0, low_open=True
+    )
     learning_rate_schedule: str = hyperparameter("constant", "step size over a run", choices=("constant", "linear"))
     buffer_size: int = hyperparameter(1_000_000, "transitions kept for replay", low=1)
     learning_starts: int = hyperparameter(100, "steps with random actions before the first update", low=0)

@@ -24,7 +24,7 @@ def sb3_agent_class(name: str) -> type[SB3Agent]:
     from rlsuite.agents.sb3.hyperparameters import hyperparameters_of
 
     algorithm = getattr(stable_baselines3, name.removeprefix(PREFIX).upper())
-    summary = f"stable-baselines3's {algorithm.__name__}, trained in the suite's environments and saved in its files."
+    summary = f"stable-baselines3's {algorithm.__name__}."
     return type(
         f"SB3{algorithm.__name__}",
         (SB3Agent,),

@@ -28,7 +28,7 @@ _SCHEDULES = ("constant", "linear")
 _UNIT = {"low": 0.0, "high": 1.0}
 _COUNT, _POSITIVE = {"low": 1}, {"low": 0.0, "low_open": True}
 _LIMITS: dict[str, dict[str, Any]] = {
-    "learning_rate": {"low": 0.0}, "buffer_size": _COUNT, "learning_starts": {"low": 0}, "batch_size": _COUNT,
+    "learning_rate": _POSITIVE, "buffer_size": _COUNT, "learning_starts": {"low": 0}, "batch_size": _COUNT,
     "tau": _UNIT, "gamma": _UNIT, "train_freq": _COUNT, "gradient_steps": {"low": -1}, "n_steps": _COUNT,
     "target_update_interval": _COUNT, "exploration_fraction": _UNIT, "exploration_initial_eps": _UNIT,
     "exploration_final_eps": _UNIT, "max_grad_norm": _POSITIVE, "gae_lambda": _UNIT, "vf_coef": {"low": 0.0},
@@ -150,7 +150,7 @@ def layers_of(text: str) -> Any:
 
 
 def _sizes(text: str) -> list[int]:
-    sizes = [int(part) for part in text.split(",") if part.strip()]
+    sizes = [int(part) for part in text.strip("[] ").split(",") if part.strip()]
     if any(size < 1 for size in sizes):
         raise ValueError(text)
     return sizes
