@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from typing import Any
+
+# kinds of algorithms, in the order of the list
+_GROUPS = {
+    "planning": "planning, with the model",
+    "prediction": "tabular prediction: the value of a given policy",
+    "control": "tabular control",
+    "deep": "deep",
+    "sb3": "stable-baselines3's, in the suite's environments and files",
+}
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -32,13 +42,22 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _algos(console: Any) -> None:
+    from rlsuite.agents import sb3
     from rlsuite.agents.registry import agent_class, agent_names
+    from rlsuite.experiments.training_plan import learns_from_batches
 
-    agents = [(name, agent_class(name)) for name in agent_names()]
-    order = {"planning": 0, "prediction": 1, "control": 2}
-    agents.sort(key=lambda item: (order.get(item[1].kind, 3), item[0]))
-    _print_table(console, ("name", "kind", "what it is"), [(name, cls.kind, _summary(cls)) for name, cls in agents])
-    console.print("\nrlsuite list algos NAME prints its hyperparameters.", highlight=False)
+    groups: dict[str, list[tuple[str, ...]]] = {heading: [] for heading in _GROUPS.values()}
+    for name in sorted(agent_names()):
+        cls = agent_class(name)
+        deep = learns_from_batches(cls)
+        groups[_GROUPS["sb3" if name in sb3.NAMES else "deep" if deep else cls.kind]].append((name, _short(cls)))
+    width = max(len(name) for rows in groups.values() for name, _ in rows)
+    for heading, rows in groups.items():
+        if rows:
+            console.print(f"[bold]{heading}[/]", highlight=False)
+            _print_table(console, None, rows, width)
+            console.print()
+    console.print("rlsuite list algos NAME prints its hyperparameters and where it comes from.", highlight=False)
 
 
 def _algo(console: Any, name: str) -> None:
@@ -77,13 +96,19 @@ def _env(console: Any, env_id: str) -> None:
     env.close()
 
 
-def _print_table(console: Any, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    """A plain table whose first column, which is what people type, is never cut however narrow the terminal."""
+def _print_table(
+    console: Any, columns: tuple[str, ...] | None, rows: Sequence[tuple[str, ...]], width: int = 0
+) -> None:
+    """A plain table whose first column, which is what people type, is never cut however narrow the terminal.
+
+    ``columns``: headings, or none. ``width``: of the first column, at least.
+    """
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False)
-    table.add_column(columns[0], no_wrap=True, min_width=max(len(row[0]) for row in rows))
-    for name in columns[1:]:
+    table = Table(box=None, pad_edge=False, show_header=columns is not None)
+    headings = columns or ("",) * len(rows[0])
+    table.add_column(headings[0], no_wrap=True, min_width=max(width, *(len(row[0]) for row in rows)))
+    for name in headings[1:]:
         table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*row)
@@ -92,3 +117,8 @@ def _print_table(console: Any, columns: tuple[str, ...], rows: Sequence[tuple[st
 
 def _summary(cls: type) -> str:
     return (cls.__doc__ or "").strip().split("\n")[0].rstrip(".")
+
+
+def _short(cls: type) -> str:
+    """The summary without its source, which ``list algos NAME`` gives, for one line of a terminal."""
+    return re.sub(r" \([^()]*(\d{4}|secs?\. \d)[^()]*\)", "", _summary(cls))

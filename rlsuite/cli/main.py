@@ -6,11 +6,11 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import rlsuite
 from rlsuite.cli import compare, completion, doctor, evaluate, export, list_, play, reproduce, resume, train, tune
-from rlsuite.errors import RlsuiteError
+from rlsuite.errors import RlsuiteError, nearest
 
 COMMANDS = (compare, train, resume, evaluate, play, tune, export, list_, reproduce, doctor, completion)
 
@@ -20,6 +20,14 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: error: {message} (see `{self.prog} --help`)\n")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """As argparse does it, with the nearest of the choices."""
+        if action.choices is None or value in action.choices:
+            return
+        choices = [str(choice) for choice in action.choices]
+        meant = "".join(f"; did you mean {name}?" for name in nearest(str(value), choices, n=1))
+        raise argparse.ArgumentError(action, f"there is no {value!r}{meant} (choose from {', '.join(choices)})")
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -11,7 +11,7 @@ from rlsuite.agents.registry import agent_class
 from rlsuite.envs.preprocessing import Preprocessing
 from rlsuite.errors import HyperparameterError, RecordError
 from rlsuite.experiments.checkpoints import checkpoint_names, choose_checkpoint, read_checkpoint
-from rlsuite.experiments.records import CONFIG, find_records, read_config
+from rlsuite.experiments.records import CHECKPOINTS, CONFIG, find_records, read_config
 from rlsuite.experiments.run_environment import RunEnvironment
 from rlsuite.experiments.training_plan import learns_from_batches
 from rlsuite.imports import require_trust
@@ -61,10 +61,14 @@ def require_run(run: str | Path) -> Path:
     """The folder of a run.
 
     Raises:
-        RecordError: it is none; the message names one below it, if there is one.
+        RecordError: it is none; the message names one around it or below it, if there is one.
     """
     folder = Path(run)
     if not (folder / CONFIG).exists():
+        if holder := next((parent for parent in list(folder.parents)[:2] if (parent / CONFIG).exists()), None):
+            chosen = folder.parent.name == CHECKPOINTS and folder.suffix
+            taken = f" (evaluate, play and export take --checkpoint {folder.stem})" if chosen else ""
+            raise RecordError(f"{folder} is not a run, but lies in one: give its folder, {holder}{taken}")
         below = find_records(folder) if folder.is_dir() else []
         hint = f"; there are runs below it, e.g. {below[0]}" if below else ""
         raise RecordError(f"{folder} is not a run: it has no {CONFIG}{hint}")

@@ -32,7 +32,15 @@ COMPARE = ["compare", "--seeds", "2", "--episodes", "5"]
         (["evaluate", "nowhere"], "nowhere is not a run"),
         (["list", "algos", "sarssa"], "did you mean 'sarsa'"),
         (["list", "envs", "CliffWaking-v1"], "did you mean 'CliffWalking-v1'"),
-        (["comprae"], "comprae"),
+        (["comprae"], "did you mean compare?"),
+        (["trian"], "there is no 'trian'; did you mean train?"),
+        (["list", "algs"], "did you mean algos?"),
+        (["train", "--algo", "ppo", "--env", "CartPole-v1", "--device", "gpu"], "use auto, cpu, cuda or cuda:N"),
+        (
+            [*COMPARE, "--env", "CartPole-v1", "--algo", "ppo", "--set", "net_arch=64,64"],
+            "a list takes brackets: net_arch=[64,64]",
+        ),
+        (["train", "--algo", "sac", "--env", "Pendulum-v1", "--set", "learning_rate=0"], "(0, inf), not 0.0"),
         (["train", "--algo", "sarsa", "--env", "CliffWalking-v1", "--name", "../x"], "'../x' cannot be the --name"),
         ([*COMPARE, "--env", "tabular/CliffWalking-v0", "--algo", "sarsa"], "jax"),
         (["compare", "--env", "CliffWalking-v1", "--algo", "sarsa", "--episodes", "1e30"], "positive whole number"),
@@ -51,6 +59,47 @@ def test_one_line_and_status_2(arguments, message, capsys, tmp_path, monkeypatch
     assert captured.err.count("\n") == 1
     assert "Traceback" not in captured.err
     assert list(tmp_path.iterdir()) == []  # nothing was begun
+
+
+@pytest.mark.parametrize(
+    ("part", "hint"),
+    [
+        ("config.yaml", ""),
+        ("checkpoints", ""),
+        ("checkpoints/best.safetensors", " (evaluate, play and export take --checkpoint best)"),
+    ],
+)
+def test_a_part_of_a_run_in_place_of_the_run(part, hint, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "run" / "config.yaml").touch()
+    for command in ("evaluate", "play", "resume"):
+        assert main([command, f"run/{part}"]) == 2
+        told = f"run/{part} is not a run, but lies in one: give its folder, run{hint}\n"
+        assert capsys.readouterr().err == f"rlsuite {command}: error: {told}"
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ("n_envs: many", "own.yaml: cannot read 'many' as n_envs, which is int in [1, 4096]"),
+        ("n_envs: 0", "own.yaml: n_envs must be in [1, 4096], not 0"),
+        ("hyperparameters: {n_steps: 0.5}", "own.yaml: ppo.n_steps must be an integer, not 0.5"),
+        ("hyperparameters: {n_step: 5}", "own.yaml: unknown hyperparameter of ppo 'n_step'; did you mean 'n_steps'"),
+    ],
+)
+def test_a_wrong_value_is_told_with_its_file(settings, told, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.yaml").write_text(f"algo: ppo\nenv: CartPole-v1\n{settings}\n")
+    assert main(["train", "--config", "own.yaml", "--seed", "1", "--show-config"]) == 2
+    assert capsys.readouterr().err.startswith(f"rlsuite train: error: {told}")
+
+
+def test_a_wrong_value_on_the_command_line_is_not_blamed_on_the_file(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.yaml").write_text("algo: ppo\nenv: CartPole-v1\nn_envs: 2\n")
+    assert main(["train", "--config", "own.yaml", "--n-envs", "5000", "--show-config"]) == 2
+    assert capsys.readouterr().err == "rlsuite train: error: command line: n_envs must be in [1, 4096], not 5000\n"
 
 
 def test_debug_shows_the_error(tmp_path, monkeypatch):

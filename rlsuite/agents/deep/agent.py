@@ -287,12 +287,16 @@ def choose_device(device: str, observation_space: gym.Space[Any] | None = None) 
         )
         images = any(is_image(leaf) for leaf in leaves)
         return torch.device("cuda" if images and torch.cuda.is_available() else "cpu")
+    right = "use auto, cpu, cuda or cuda:N (N counts from 0)"
     try:
         chosen = torch.device(device)
+    except RuntimeError:  # which lists every kind of device that torch was ever built for
+        raise HyperparameterError(f"{device!r} is not a device; {right}") from None
+    try:
         torch.empty(1, device=chosen)
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = " ".join(str(error).split()).partition(". ")[0]
-        raise HyperparameterError(f"there is no device {device!r} here ({reason}); use auto, cpu or cuda") from None
+        raise HyperparameterError(f"there is no device {device!r} here ({reason}); {right}") from None
     return chosen
 
 
