@@ -5,24 +5,19 @@ For layers h_{i+1} = f(h_i W_i + b_i), the last one without f, and a gradient g 
     dL/dW_i = h_i^T g,    dL/db_i = sum_batch g,    dL/dh_i = g W_i^T,    then times f'(h_i), which h_i tells.
 
 Autograd computes the same, but allocates every intermediate anew and adds up gradients that need no adding, which takes
-about as long as the products themselves on a CPU.
+about as long as the products themselves on a CPU. Unlike :class:`~perceptron.Perceptron`, it takes weights (inputs,
+outputs) of any number of members, and gives the gradient of the inputs: what the critics of an actor need.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-# f in place, and the product of a gradient with f' in place, given h = f(x)
-ACTIVATIONS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor, Tensor], Tensor]]] = {
-    "relu": (torch.relu_, lambda g, h: torch.ops.aten.threshold_backward.grad_input(g, h, 0.0, grad_input=g)),
-    "tanh": (torch.tanh_, lambda g, h: g.addcmul_(g, h.square(), value=-1.0)),
-    "elu": (F.elu_, lambda g, h: g.mul_(h.clamp(max=0.0).add_(1.0))),
-}
+from rlsuite.agents.deep.perceptron import ACTIVATIONS
 
 
 class Layer(NamedTuple):
@@ -40,7 +35,7 @@ class BatchedPerceptrons:
     Made once the parameters and gradients are where they will stay (:class:`~optimisation.FlatParameters` moves them).
 
     Args:
-        layers: inputs first. activation: a key of :data:`ACTIVATIONS`.
+        layers: inputs first. activation: a key of :data:`~perceptron.ACTIVATIONS`.
     """
 
     def __init__(self, layers: Sequence[Layer], activation: str) -> None:

@@ -5,39 +5,44 @@ with respect to the outputs
 
     dW_i = g_i h_{i-1}^T,   db_i = g_i,   g_{i-1} = (W_i^T g_i) * f'(h_{i-1})
 
-where f' is a function of the activation itself: [h > 0] for ReLU, 1 - h^2 for tanh.
+where f' is a function of the activation itself: [h > 0] for ReLU, 1 - h^2 for tanh, min(h, 0) + 1 for ELU.
+:mod:`~rlsuite.agents.deep.batched_perceptrons` does the same for several networks at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-# activation in place, and gradient times derivative in place, which may use up h (signs are quicker than h > 0)
-_WRITTEN_OUT: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor, Tensor], Tensor]]] = {
-    "relu": (torch.relu_, lambda gradient, h: gradient.mul_(h.sign_())),
-    "tanh": (torch.tanh_, lambda gradient, h: gradient.mul_(1 - h * h)),
+aten = torch.ops.aten  # whose derivatives are those of autograd, written where they are wanted
+# f in place, and the product of a gradient with f' in place, given h = f(x)
+ACTIVATIONS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor, Tensor], Tensor]]] = {
+    "relu": (torch.relu_, lambda g, h: aten.threshold_backward.grad_input(g, h, 0.0, grad_input=g)),
+    "tanh": (torch.tanh_, lambda g, h: aten.tanh_backward.grad_input(g, h, grad_input=g)),
+    "elu": (F.elu_, lambda g, h: aten.elu_backward.grad_input(g, 1.0, 1.0, 1.0, True, h, grad_input=g)),
 }
 
 
 class Perceptron:
-    """Passes through ``layers`` with ``activation`` between them; parameters stay those of the layers.
+    """Passes through the linear layers among ``layers`` with ``activation`` between them; parameters stay where they are.
 
     Made once the parameters are where they will stay (:class:`~optimisation.FlatParameters` moves them).
     """
 
-    def __init__(self, layers: Sequence[nn.Linear], activation: str) -> None:
-        self.activate, self.derivative = _WRITTEN_OUT[activation]
-        self.parameters = [(layer.weight.detach(), layer.bias.detach()) for layer in layers]
-        self.gradients = [(layer.weight.grad, layer.bias.grad) for layer in layers]
+    def __init__(self, layers: Iterable[nn.Module], activation: str) -> None:
+        self.activate, self.derivative = ACTIVATIONS[activation]
+        linear = [layer for layer in layers if isinstance(layer, nn.Linear)]
+        self.parameters = [(layer.weight.detach(), layer.bias.detach()) for layer in linear]
+        self.gradients = [(layer.weight.grad, layer.bias.grad) for layer in linear]
         self.inputs: list[Tensor] = []
 
     @staticmethod
     def covers(activation: str) -> bool:
         """Whether the derivative of that activation is written out here."""
-        return activation in _WRITTEN_OUT
+        return activation in ACTIVATIONS
 
     def __call__(self, x: Tensor) -> Tensor:
         """``(batch, outputs)``, unknown to autograd; what :meth:`backward` needs is remembered."""

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from rlsuite.agents.deep.distributions import Distribution
 from rlsuite.agents.deep.networks import FlatEncoder, encoder_for, mlp, orthogonal, sizes_of
 from rlsuite.agents.deep.observations import Batch, as_tensors
+from rlsuite.agents.deep.perceptron import Perceptron
 
 ROWS = 8192  # rows per forward pass over a whole rollout
 
@@ -43,7 +44,7 @@ class ActorCriticPolicy(nn.Module):
     ) -> None:
         super().__init__()
         self.encoder = encoder_for(observation_space)
-        self.distribution = distribution
+        self.distribution, self.activation = distribution, activation
         self.features_dim = self.encoder.features_dim
         self.learned_encoder = any(True for _ in self.encoder.parameters())
         hidden = sizes_of(net_arch)
@@ -75,47 +76,6 @@ class ActorCriticPolicy(nn.Module):
         return self.actor(features), self.critic(features)[:, 0]  # type: ignore[misc]
 
 
-class Perceptron:
-    """Forward and backward pass of a multi-layer perceptron, written out: half the time of autograd where it is small.
-
-    Works on the parameters and gradients where they lie; make it after the optimiser, which moves them.
-    """
-
-    def __init__(self, mlp: nn.Sequential) -> None:
-        self.layers = [layer for layer in mlp if isinstance(layer, nn.Linear)]
-        self.weights = [layer.weight.detach() for layer in self.layers]
-        self.biases = [layer.bias.detach() for layer in self.layers]
-        self.relu = any(isinstance(layer, nn.ReLU) for layer in mlp)
-        self.inputs: list[Tensor] = []  # of every layer in the last forward pass
-
-    @staticmethod
-    def suits(mlp: nn.Sequential) -> bool:
-        """Whether its activations are among those written out here."""
-        return all(isinstance(layer, nn.Linear | nn.Tanh | nn.ReLU) for layer in mlp)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(batch, outputs)``, without a graph."""
-        self.inputs = [x]
-        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
-            x = torch.addmm(bias, x, weight.t())
-            x = x.relu_() if self.relu else x.tanh_()
-            self.inputs.append(x)
-        return torch.addmm(self.biases[-1], x, self.weights[-1].t())
-
-    def backward(self, gradient: Tensor) -> None:
-        """Write the parameters' gradients, from that of the outputs of the last forward pass."""
-        for i in range(len(self.layers) - 1, -1, -1):
-            h, layer = self.inputs[i], self.layers[i]
-            torch.mm(gradient.t(), h, out=layer.weight.grad)
-            torch.sum(gradient, 0, out=layer.bias.grad)
-            if i:
-                gradient = gradient @ self.weights[i]
-                if self.relu:
-                    gradient = gradient * (h > 0)
-                else:
-                    gradient = torch.addcmul(gradient, gradient * h, h, value=-1.0)  # tanh' = 1 - tanh^2
-
-
 class Networks:
     """Outputs and values of a policy, and the way back from their gradients to the parameters'.
 
@@ -126,16 +86,16 @@ class Networks:
         self.policy = policy
         self.actor: Perceptron | None = None
         self.critic: Perceptron | None = None
-        if not policy.learned_encoder and Perceptron.suits(policy.actor):
-            self.actor = Perceptron(policy.actor)
+        if not policy.learned_encoder and Perceptron.covers(policy.activation):
+            self.actor = Perceptron(policy.actor, policy.activation)
             if policy.critic is not None:
-                self.critic = Perceptron(policy.critic)
+                self.critic = Perceptron(policy.critic, policy.activation)
         self._graph: list[Tensor] = []
 
     def forward(self, inputs: Any) -> tuple[Tensor, Any]:
         """Outputs ``(batch, n_outputs)`` of the actor and values ``(batch,)`` (or None), without their graphs."""
         if self.actor is not None:
-            return self.actor.forward(inputs), None if self.critic is None else self.critic.forward(inputs)[:, 0]
+            return self.actor(inputs), None if self.critic is None else self.critic(inputs)[:, 0]
         features = self.policy.features(inputs)
         self._graph = [self.policy.actor(features)]
         if self.policy.critic is not None:

@@ -116,8 +116,7 @@ class QNetwork(nn.Module):
         Call it when the parameters are where they will stay.
         """
         if not self.noisy and Perceptron.covers(self.activation) and not any(True for _ in self.encoder.parameters()):
-            layers = [layer for layer in (*self.body, self.head) if isinstance(layer, nn.Linear)]
-            self.perceptron = Perceptron(layers, self.activation)
+            self.perceptron = Perceptron((*self.body, self.head), self.activation)
 
     def evaluate(self, observations: Any) -> Tensor:
         """:meth:`forward`, unknown to autograd."""

@@ -27,11 +27,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rlsuite.agents.deep.agent import DeepAgent
-from rlsuite.agents.deep.batched_perceptrons import ACTIVATIONS, BatchedPerceptrons
+from rlsuite.agents.deep.batched_perceptrons import BatchedPerceptrons
 from rlsuite.agents.deep.distributions import SquashedGaussian, gaussian_log_prob, log_det_tanh, rsample
 from rlsuite.agents.deep.networks import encoder_for, mlp, sizes_of
 from rlsuite.agents.deep.observations import Batch, as_tensors
 from rlsuite.agents.deep.optimisation import FlatParameters, ModuleState, Optimiser
+from rlsuite.agents.deep.perceptron import ACTIVATIONS
 from rlsuite.agents.deep.policies import Actor, ActorCriticPolicy
 from rlsuite.agents.deep.policy_modules import ModePolicy
 from rlsuite.agents.deep.replay import ReplayBuffer, Sample

@@ -1,12 +1,13 @@
-"""Hand-written passes of perceptrons against autograd."""
+"""Hand-written passes of perceptrons, one and several, against autograd."""
 
 import pytest
 import torch
 from torch import nn
 
-from rlsuite.agents.deep.batched_perceptrons import ACTIVATIONS, BatchedPerceptrons
+from rlsuite.agents.deep.batched_perceptrons import BatchedPerceptrons
 from rlsuite.agents.deep.networks import mlp
 from rlsuite.agents.deep.optimisation import Optimiser
+from rlsuite.agents.deep.perceptron import ACTIVATIONS, Perceptron
 
 
 def members_and_passes(n, sizes, activation):
@@ -49,6 +50,25 @@ def test_gradients_of_inputs_alone_leave_those_of_parameters():
     assert whole.shape == (4, 3)
     assert (optimiser.flat.gradient == 3.0).all()
     assert passes.backward(torch.ones(2, 4, 1, dtype=torch.float64)) is None
+
+
+@pytest.mark.parametrize("sizes", [(3, 2), (3, 5, 2), (4, 6, 5, 1)])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_one_perceptron_has_the_outputs_and_gradients_of_autograd(activation, sizes):
+    torch.manual_seed(0)
+    network = mlp(sizes, activation).double()
+    flat = Optimiser(network, learning_rate=0.1).flat
+    perceptron = Perceptron(network, activation)
+    for batch in (7, 4):
+        x, target = (torch.randn(batch, size, dtype=torch.float64) for size in (sizes[0], sizes[-1]))
+        flat.gradient.zero_()
+        expected = network(x)
+        expected.backward(target)
+        gradient = flat.gradient.clone()
+        torch.testing.assert_close(perceptron(x), expected.detach())
+        flat.gradient.fill_(float("nan"))  # gradients are written, not added to
+        perceptron.backward(target)
+        torch.testing.assert_close(flat.gradient, gradient)
 
 
 def test_it_reads_the_network_where_the_optimiser_moved_it():

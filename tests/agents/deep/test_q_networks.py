@@ -94,7 +94,9 @@ def test_dueling_head_is_value_plus_centred_advantage():
     torch.testing.assert_close(q.mean(1), value)  # which makes the two identifiable
 
 
-@pytest.mark.parametrize(("activation", "dueling", "n_atoms"), list(product(["relu", "tanh"], [False, True], [1, 4])))
+@pytest.mark.parametrize(
+    ("activation", "dueling", "n_atoms"), list(product(["relu", "tanh", "elu"], [False, True], [1, 4]))
+)
 def test_written_out_passes_are_those_of_autograd(activation, dueling, n_atoms):
     net = network(activation=activation, dueling=dueling, n_atoms=n_atoms).double()
     flat = FlatParameters(net)
@@ -112,7 +114,7 @@ def test_written_out_passes_are_those_of_autograd(activation, dueling, n_atoms):
     torch.testing.assert_close(flat.gradient, expected)
 
 
-@pytest.mark.parametrize("kwargs", [{"noise_scale": 0.5}, {"activation": "elu"}])
+@pytest.mark.parametrize("kwargs", [{"noise_scale": 0.5}, {"activation": "silu"}])
 def test_networks_that_are_not_written_out_evaluate_the_same(kwargs):
     net = network(**kwargs)
     net.write_out()
