@@ -1,5 +1,6 @@
 """stable-baselines3 behind the agent protocol: its own results, step for step, and exact files."""
 
+import pickle
 import random
 import subprocess
 import sys
@@ -274,6 +275,53 @@ def test_stochastic_predictions_come_from_the_evaluation_stream():
     )
 
 
+class Lucky(gym.Env):
+    """What happens is drawn from the action space, not by the action."""
+
+    observation_space, action_space = spaces.Box(-1.0, 1.0, (1,)), spaces.Discrete(5)
+
+    def __init__(self):
+        self.action_space = spaces.Discrete(5)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        return (
+            np.zeros(1, np.float32),
+            float(self.action_space.sample()),
+            bool(self.np_random.random() < 0.2),
+            False,
+            {},
+        )
+
+
+def test_an_environment_that_draws_from_its_own_space_is_repeatable():
+    def returns(seed):
+        return small("sb3:a2c", SyncVectorEnv([Lucky] * 2), seed).learn(60).episode_returns.tolist()
+
+    assert returns(1) == returns(1) != returns(2)
+
+
+def test_noise_on_actions_of_several_dimensions():
+    class Square(gym.Env):
+        observation_space, action_space = spaces.Box(-1.0, 1.0, (3,)), spaces.Box(-1.0, 1.0, (2, 2))
+
+        def reset(self, *, seed=None, options=None):
+            super().reset(seed=seed)
+            return np.zeros(3, np.float32), {}
+
+        def step(self, action):
+            assert action.shape == (2, 2)
+            return np.zeros(3, np.float32), 0.0, False, False, {}
+
+    for n in (1, 3):
+        agent = small("sb3:td3", SyncVectorEnv([Square] * n)).learn(24)
+        replayed = agent.model.replay_buffer.actions[: 24 // n]
+        assert replayed.shape == (24 // n, n, 4) and len(np.unique(replayed)) > 90
+
+
 def test_images_and_dictionaries_train_and_predict(tmp_path):
     class Picture(Coins):
         observation_space = spaces.Box(0, 255, (36, 40, 3), np.uint8)
@@ -330,6 +378,12 @@ def test_zips_come_and_go(name, tmp_path):
     assert back.learn(20).num_timesteps == 60
 
 
+@pytest.mark.parametrize("name", ["model", "model.zip", "model-1.5"])
+def test_a_zip_has_the_name_it_was_given(name, tmp_path):
+    assert small("sb3:a2c").export_zip(tmp_path / name).name == name.removesuffix(".zip") + ".zip"
+    assert [path.name for path in tmp_path.iterdir()] == [name.removesuffix(".zip") + ".zip"]
+
+
 def test_a_zip_of_another_algorithm_or_with_other_parts_is_refused(tmp_path):
     model = stable_baselines3.PPO("MlpPolicy", "CartPole-v1", n_steps=8, batch_size=8, learning_rate=lambda p: p**2)
     model.save(tmp_path / "square")
@@ -346,6 +400,10 @@ def test_normalisation_goes_with_the_zip(tmp_path):
     back = agent_class("sb3:ppo").import_zip(
         path, "CartPole-v1", trust=True, normaliser=path.with_suffix(".vecnormalize.pkl")
     )
+    for content in (b"nothing", pickle.dumps(7), pickle.dumps(b"x" * 50)[:20]):
+        (tmp_path / "odd.pkl").write_bytes(content)
+        with pytest.raises(RecordError, match=r"odd\.pkl is no saved VecNormalize"):
+            agent_class("sb3:ppo").import_zip(path, "CartPole-v1", trust=True, normaliser=tmp_path / "odd.pkl")
     normalisers = agent.model.get_vec_normalize_env(), back.model.get_vec_normalize_env()
     np.testing.assert_array_equal(normalisers[0].obs_rms.mean, normalisers[1].obs_rms.mean)
     np.testing.assert_array_equal(normalisers[0].ret_rms.var, normalisers[1].ret_rms.var)

@@ -161,11 +161,12 @@ class EnvBatch:
     def start(self) -> None:
         """Reset every environment with the seed, the first time."""
         if self.observations is None:
-            _seed_spaces([self.env, *(self.members or [])], self.seed)
             self.reset(self.seed)
 
     def reset(self, seed: int | None = None) -> None:
-        """Reset every environment, whether its episode is over or not."""
+        """Reset every environment, whether its episode is over or not; with a seed, its spaces are seeded, too."""
+        if seed is not None:
+            _seed_spaces([self.env, *(self.members or [])], seed)
         self._resetting = np.zeros(self.num_envs, bool)
         self.action_masks = None
         if self.members is not None:

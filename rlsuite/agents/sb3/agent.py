@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -25,6 +26,10 @@ from rlsuite.agents.sb3.hyperparameters import constructor_arguments, policy_nam
 from rlsuite.agents.sb3.state import GlobalRandomness, ModelState, NormaliserState, ReplayState
 from rlsuite.agents.sb3.vec_env import GymnasiumVecEnv
 from rlsuite.errors import DivergenceError, HyperparameterError, InvalidEnvironmentError, RecordError
+
+# what unpickling a file that is damaged, or made with other packages, raises
+_UNREADABLE = (OSError, ValueError, LookupError, AttributeError, TypeError, EOFError, RuntimeError, ImportError,
+               pickle.PickleError)  # fmt: skip
 
 
 class SB3Agent(DeepAgent):
@@ -198,9 +203,12 @@ class SB3Agent(DeepAgent):
             raise InvalidEnvironmentError(f"{path} does not say which environment it was trained in: pass env")
         try:
             loaded = cls.algorithm.load(path, device=device)
-            stored = None if normaliser is None else _pickled_normaliser(normaliser)
-        except (OSError, ValueError, KeyError, AttributeError, TypeError, EOFError, RuntimeError) as error:
+        except _UNREADABLE as error:
             raise RecordError(f"{path} is no model of {cls.name}: {' '.join(str(error).split())}") from None
+        try:
+            stored = None if normaliser is None else _pickled_normaliser(normaliser)
+        except _UNREADABLE as error:
+            raise RecordError(f"{normaliser} is no saved VecNormalize: {' '.join(str(error).split())}") from None
         values = read_back(loaded, cls.Hyperparameters)
         if stored is not None:
             values |= {"normalize_observations": stored.norm_obs, "normalize_rewards": stored.norm_reward}
@@ -216,7 +224,8 @@ class SB3Agent(DeepAgent):
 
     def export_zip(self, path: str | Path) -> Path:
         """Write the model as stable-baselines3's ``save`` does; VecNormalize beside it as ``*.vecnormalize.pkl``."""
-        path = Path(path).with_suffix(".zip")
+        path = Path(path)
+        path = path if path.suffix == ".zip" else path.with_name(f"{path.name}.zip")
         path.parent.mkdir(parents=True, exist_ok=True)
         self.model.save(path, exclude=["_update_current_progress_remaining", "_last_obs", "_last_original_obs"])
         if (normaliser := self.model.get_vec_normalize_env()) is not None:
@@ -254,7 +263,8 @@ def _observe(env: VecEnv | None) -> Any:
 def _pickled_normaliser(path: str | Path) -> VecNormalize:
     from stable_baselines3.common.save_util import load_from_pkl
 
-    normaliser = load_from_pkl(str(path))
+    with open(path, "rb") as file:  # which stable-baselines3 would leave open where it is damaged
+        normaliser = load_from_pkl(file)
     if not isinstance(normaliser, VecNormalize):
         raise ValueError(f"{path} holds no VecNormalize")
     normaliser.returns = np.zeros(1)  # left out of its files

@@ -121,8 +121,8 @@ def constructor_arguments(h: Any, algorithm: type[BaseAlgorithm], action_space: 
         if isinstance(text, str) and not text.startswith("auto"):
             arguments[name] = _number(name, text)
     if getattr(h, "action_noise_std", 0.0) and isinstance(action_space, spaces.Box):
-        n = action_space.shape[0]
-        arguments["action_noise"] = NormalActionNoise(np.zeros(n), np.full(n, h.action_noise_std))
+        shape = action_space.shape
+        arguments["action_noise"] = NormalActionNoise(np.zeros(shape), np.full(shape, h.action_noise_std))
     networks = {name: getattr(h, name) for name in _OF_POLICY if getattr(h, name, None) is not None}
     if "activation_fn" in networks:
         networks["activation_fn"] = ACTIVATIONS[networks["activation_fn"]]
@@ -187,7 +187,7 @@ def read_back(model: BaseAlgorithm, config: type) -> dict[str, Any]:
         values[field.name] = str(value) if field.name in ("ent_coef", "target_entropy") and field.type is str else value
     noise = getattr(model.action_noise, "base_noise", model.action_noise)
     if isinstance(noise, NormalActionNoise) and not np.any(noise._mu) and np.ptp(noise._sigma) == 0.0:
-        values["action_noise_std"] = float(noise._sigma[0])
+        values["action_noise_std"] = float(noise._sigma.flat[0])
     elif noise is not None:
         raise HyperparameterError(f"its actions carry {noise}; this suite has noise of one standard deviation")
     networks = dict(model.policy_kwargs)
