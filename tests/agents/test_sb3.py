@@ -24,7 +24,7 @@ from rlsuite.agents.registry import agent_class, agent_names
 from rlsuite.agents.sb3 import NAMES
 from rlsuite.agents.sb3.vec_env import GymnasiumVecEnv
 from rlsuite.envs.registration import make_env, registered_ids
-from rlsuite.errors import HyperparameterError, InvalidEnvironmentError, RecordError, UnknownNameError
+from rlsuite.errors import DivergenceError, HyperparameterError, InvalidEnvironmentError, RecordError, UnknownNameError
 
 SMALL = {
     "sb3:ppo": {"n_steps": 20, "batch_size": 20, "n_epochs": 2, "net_arch": "8"},
@@ -320,6 +320,20 @@ def test_noise_on_actions_of_several_dimensions():
         agent = small("sb3:td3", SyncVectorEnv([Square] * n)).learn(24)
         replayed = agent.model.replay_buffer.actions[: 24 // n]
         assert replayed.shape == (24 // n, n, 4) and len(np.unique(replayed)) > 90
+
+
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_networks_that_an_update_made_infinite_are_told_when_they_act(deterministic):
+    agent = small("sb3:ppo").learn(20)
+    observation = agent.observation_space.sample()
+    with pytest.raises(ValueError, match="Unexpected observation shape"):  # any other error is what it is
+        agent.choose_actions(np.zeros((1, 9), np.float32), deterministic=deterministic, rng=agent.rng, masks=None)
+    with torch.no_grad():
+        agent.model.policy.action_net.weight.fill_(np.nan)
+    drawn = agent.model.action_space.np_random.bit_generator.state
+    with pytest.raises(DivergenceError, match="the networks became infinite at step 20"):
+        agent.predict(observation, deterministic=deterministic)
+    assert agent.model.action_space.np_random.bit_generator.state == drawn
 
 
 def test_images_and_dictionaries_train_and_predict(tmp_path):

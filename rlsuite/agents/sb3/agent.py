@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import pickle
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NoReturn, Self
 
 import numpy as np
 import torch
@@ -107,11 +107,8 @@ class SB3Agent(DeepAgent):
         try:
             with self.randomness():
                 self._iterate()
-        except ValueError as error:  # torch.distributions refuses parameters that are not finite
-            if all(bool(torch.isfinite(p).all()) for p in self.model.policy.parameters()):
-                raise
-            what = " ".join(str(error).split())
-            raise DivergenceError(f"the networks became infinite at step {self.num_timesteps}: {what}") from None
+        except ValueError as error:
+            self._raise_diverged(error)
         for name, value in self.model.logger.name_to_value.items():
             number = float(value)
             if name == "train/explained_variance" and math.isnan(number):
@@ -119,6 +116,13 @@ class SB3Agent(DeepAgent):
             if not math.isfinite(number):
                 raise DivergenceError(f"{name} became {number} at step {self.num_timesteps}")
             self.metrics[name] = number
+
+    def _raise_diverged(self, error: ValueError) -> NoReturn:
+        """torch.distributions refuses parameters that are not finite; any other error goes on its way."""
+        if all(bool(torch.isfinite(p).all()) for p in self.model.policy.parameters()):
+            raise error
+        what = " ".join(str(error).split())
+        raise DivergenceError(f"the networks became infinite at step {self.num_timesteps}: {what}") from None
 
     def _iterate(self) -> None:
         model, callback = self.model, self._sb3_callback
@@ -145,16 +149,23 @@ class SB3Agent(DeepAgent):
             raise InvalidEnvironmentError(f"{self.name} knows no action masks")
         if (normaliser := self.model.get_vec_normalize_env()) is not None:
             observations = normaliser.normalize_obs(observations)
-        if deterministic:
-            actions, _ = self.model.predict(observations, deterministic=True)
-        else:
-            space = self.model.action_space
-            before = space.np_random.bit_generator.state
+        try:
+            if deterministic:
+                return np.asarray(self.model.predict(observations, deterministic=True)[0])
+            return self._drawn(observations, rng)
+        except ValueError as error:  # the last update may have been one too far
+            self._raise_diverged(error)
+
+    def _drawn(self, observations: Batch, rng: np.random.Generator) -> NDArray[Any]:
+        """Actions drawn from ``rng``; the streams of training do not move."""
+        space = self.model.action_space
+        before = space.np_random.bit_generator.state
+        try:
             with self.randomness.drawn_from(rng):
                 space.seed(int(rng.integers(1 << 32)))
-                actions, _ = self.model.predict(observations, deterministic=False)
+                return np.asarray(self.model.predict(observations, deterministic=False)[0])
+        finally:
             space.np_random.bit_generator.state = before
-        return np.asarray(actions)
 
     # -- stable-baselines3's own files ------------------------------------------------------------------------------------
 
