@@ -202,6 +202,26 @@ def test_infos_belong_to_their_environments():
     assert [infos[0].get("is_success", False) for *_, infos in told] == [False, False, True]
 
 
+def test_what_a_vector_environment_says_once_is_said_to_each():
+    class Telling(gym.vector.VectorWrapper):
+        def step(self, actions):
+            *step, info = self.env.step(actions)
+            return *step, info | {"wind": 0.5, "where": "north", "heights": [1, 2]}
+
+    make = [Coins] * 2
+    env = GymnasiumVecEnv(Telling(SyncVectorEnv(make, autoreset_mode=AutoresetMode.SAME_STEP)))
+    env.reset()
+    infos = env.step(np.array([0, 1]))[3]
+    assert [(info["wind"], info["where"], info["heights"]) for info in infos] == [(0.5, "north", 1), (0.5, "north", 2)]
+
+
+def test_options_of_reset_are_refused_rather_than_forgotten():
+    env = GymnasiumVecEnv(SyncVectorEnv([Coins] * 2))
+    env.set_options({"low": 0.1})
+    with pytest.raises(InvalidEnvironmentError, match="options of reset do not reach"):
+        env.reset()
+
+
 def test_vector_environments_that_reset_in_the_next_step_are_refused():
     make = [lambda: gym.make("CartPole-v1")] * 2
     with pytest.raises(InvalidEnvironmentError, match="SAME_STEP"):

@@ -58,6 +58,10 @@ class GymnasiumVecEnv(VecEnv):
         return self.batch.observations
 
     def reset(self) -> Any:
+        if any(self._options):
+            raise InvalidEnvironmentError(
+                "options of reset do not reach the environments here; make them with gym.make's"
+            )
         self.batch.reset(self._seeds[0])
         self._reset_seeds()
         self._reset_options()
@@ -124,12 +128,14 @@ class GymnasiumVecEnv(VecEnv):
 
 
 def _of_environment(info: dict[str, Any], i: int) -> dict[str, Any]:
-    """What a vector environment's ``info`` says of environment ``i``: keys whose mask ``_key`` is not set are absent."""
+    """What a vector environment's ``info`` says of environment ``i``: keys whose mask ``_key`` is not set are absent,
+    and what is said once is said to each."""
     mine: dict[str, Any] = {}
     for key, value in info.items():
         if (key.startswith("_") and key[1:] in info) or key in ("final_obs", "final_info", "final_observation"):
             continue
         mask = info.get(f"_{key}")
         if mask is None or mask[i]:
-            mine[key] = _of_environment(value, i) if isinstance(value, dict) else value[i]
+            each = isinstance(value, list | tuple) or getattr(value, "ndim", 0) > 0
+            mine[key] = _of_environment(value, i) if isinstance(value, dict) else value[i] if each else value
     return mine
