@@ -15,8 +15,6 @@ from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from rlsuite.errors import SkeletonError
 from rlsuite.motion.skeleton import Skeleton
 
@@ -41,7 +39,10 @@ HEIGHT = ANKLE_HEIGHT + SHIN + THIGH + PELVIS_TO_CHEST + CHEST_TO_NECK + NECK_TO
 
 @dataclass(frozen=True)
 class BodyShape:
-    """Parameters of the body; lengths are ratios to those of the default body of the same height, except ``height``.
+    """Parameters of the body: ``height``, ``mass``, and proportions, which are ratios to the default body's.
+
+    The proportions are applied first and the whole is then scaled to ``height``, so a body of ``legs=1.2`` is as tall as
+    before, with longer legs and a shorter trunk.
 
     Attributes:
         height: metres from sole to crown. mass: kilograms of the whole body.
@@ -65,7 +66,7 @@ class BodyShape:
         for parameter in fields(self):
             low, high = bounds.get(parameter.name, (0.4, 2.5))
             value = getattr(self, parameter.name)
-            if not (isinstance(value, int | float) and low <= value <= high):
+            if not (isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high):
                 raise SkeletonError(
                     f"body shape: {parameter.name} must be a number from {low} to {high}, not {value!r}"
                 )
@@ -81,7 +82,7 @@ class _Actuated:
     ranges: Mapping[str, tuple[float, float]]
 
 
-PI = 3.14159
+PI = 3.14  # as the character file has it
 _HIP = {"x": (-1.2, 1.2), "y": (-2.57, 1.57), "z": (-1.0, 1.0)}
 _ANKLE = {"x": (-1.0, 1.0), "y": (-1.57, 1.57), "z": (-1.0, 1.0)}
 JOINTS = {
@@ -109,7 +110,7 @@ class _Writer:
         self.actuators: list[str] = []
         self.depth = 3
         self.shape = shape
-        self.scale = shape.height / HEIGHT
+        self.scale = _scale(shape)
         self.mass_scale = shape.mass / 45.0
 
     def line(self, text: str) -> None:
@@ -324,12 +325,18 @@ def _leg(w: _Writer, side: str, y: float, legs: float, girth: float) -> None:
 
 
 def _pelvis_height(shape: BodyShape) -> float:
-    """Of the default body's scale: soles on the ground, legs straight."""
+    """Before scaling: soles on the ground, legs straight."""
     return (THIGH + SHIN) * shape.legs + ANKLE_HEIGHT * shape.feet
 
 
+def _scale(shape: BodyShape) -> float:
+    """Metres of the body per metre of its proportions: what makes sole to crown ``shape.height``."""
+    trunk = (PELVIS_TO_CHEST + CHEST_TO_NECK) * shape.torso + NECK_TO_CROWN * shape.head
+    return shape.height / (_pelvis_height(shape) + trunk)
+
+
 def _numbers(*values: float) -> str:
-    return " ".join(f"{value:.6g}" for value in values)
+    return " ".join(f"{value:.12g}" for value in values)
 
 
 @lru_cache(maxsize=32)
@@ -372,4 +379,4 @@ def shape_of(skeleton: Skeleton) -> BodyShape:
 def rest_height(shape: BodyShape | None = None) -> float:
     """Metres of the pelvis above the ground in the rest pose."""
     shape = shape or BodyShape()
-    return float(np.float64(_pelvis_height(shape) * shape.height / HEIGHT))
+    return _pelvis_height(shape) * _scale(shape)

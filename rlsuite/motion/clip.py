@@ -16,12 +16,13 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from rlsuite.errors import MotionError
 from rlsuite.motion import kinematics, sampling
 from rlsuite.motion import rotations as rot
 from rlsuite.motion.skeleton import Skeleton
+from rlsuite.motion.tracks import Tracks
 
 Array = NDArray[np.float64]
 Loop = Literal["once", "wrap"]
@@ -75,7 +76,10 @@ class MotionClip:
             raise MotionError(f"clip {self.name!r}: a cycle needs at least 2 frames")
         qpos = qpos.copy()
         for at in self.skeleton.quaternions:
-            qpos[:, at : at + 4] = rot.normalize(qpos[:, at : at + 4])
+            quat = qpos[:, at : at + 4]
+            # those of unit length stay as they are to the last bit, so that a copy of a clip equals it
+            off = np.abs(np.sum(quat**2, axis=-1) - 1.0) > 1e-14
+            quat[off] = rot.normalize(quat[off])
         sizes = {
             "contacts": (len(qpos), len(self.contact_names)),
             "confidence": (len(qpos),),
@@ -84,11 +88,13 @@ class MotionClip:
         for name, size in sizes.items():
             value = getattr(self, name)
             if value is not None:
-                value = np.asarray(value, np.float64 if name == "confidence" else np.bool_)
+                value = np.array(value, np.float64 if name == "confidence" else np.bool_)
                 if value.shape != size:
                     raise MotionError(f"clip {self.name!r}: {name} must be {size}, not {value.shape}")
                 value.setflags(write=False)
                 object.__setattr__(self, name, value)
+        if self.confidence is not None and not ((self.confidence >= 0.0) & (self.confidence <= 1.0)).all():
+            raise MotionError(f"clip {self.name!r}: confidence must be numbers from 0 to 1")
         qpos.setflags(write=False)
         object.__setattr__(self, "qpos", qpos)
         object.__setattr__(self, "fps", float(self.fps))
@@ -114,6 +120,11 @@ class MotionClip:
         return np.arange(self.n_frames) / self.fps
 
     @cached_property
+    def tracks(self) -> Tracks:
+        """The frames, made ready for poses between them."""
+        return Tracks(self.skeleton, self.qpos)
+
+    @cached_property
     def qvel(self) -> Array:
         """``(T, nv)`` velocities in MuJoCo's convention, by differences on the manifold."""
         return sampling.velocities(self)
@@ -123,9 +134,13 @@ class MotionClip:
         """Positions ``(T, nbody, 3)`` and rotations ``(T, nbody, 4)`` of all bodies in the world."""
         return kinematics.forward(self.skeleton, self.qpos)
 
-    def sample(self, times: Any) -> Array:
+    def sample(self, times: ArrayLike) -> Array:
         """``(..., nq)`` poses at any ``times`` ``(...)``; beyond its ends a cycle goes on and other clips hold."""
         return sampling.sample(self, times)
+
+    def sample_velocity(self, times: ArrayLike) -> Array:
+        """``(..., nv)`` velocities at any ``times`` ``(...)``."""
+        return sampling.sample_velocity(self, times)
 
     def with_step(self, step: str, **details: Any) -> MotionClip:
         """The clip with one more entry of provenance."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import math
+import struct
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rlsuite.errors import MotionError, MotionFormatError, SkeletonError
 from rlsuite.files import write_atomically
@@ -18,12 +21,18 @@ from rlsuite.motion.skeleton import Skeleton
 
 FORMAT = "rlsuite-motion-clip"
 VERSION = 1
-MAX_BYTES = 2 << 30  # of any array, unpacked: a hostile archive can claim anything
+MAX_BYTES = 1 << 30  # of an archive, unpacked: 3.8 million frames of the humanoid
+MAX_HEADER_BYTES = 1 << 25
 _MASKS = ("contacts", "confidence", "startable")
+_KINDS = {"header": "U", "qpos": "f", "contacts": "b", "confidence": "f", "startable": "b"}
 
 
 def save(clip: MotionClip, path: str | Path) -> None:
-    """Write ``clip`` to ``path`` (``.npz``) in one step: the old file or the new one, never half."""
+    """Write ``clip`` to ``path`` (``.npz``) in one step: the old file or the new one, never half.
+
+    Raises:
+        MotionError: the provenance holds something that is not a plain JSON value.
+    """
     header = {
         "format": FORMAT,
         "version": VERSION,
@@ -32,13 +41,17 @@ def save(clip: MotionClip, path: str | Path) -> None:
         "loop": clip.loop,
         "wrap_heading": clip.wrap_heading,
         "contact_names": list(clip.contact_names),
-        "provenance": list(clip.provenance),
+        "provenance": [dict(step) for step in clip.provenance],
         "licence": clip.licence,
         "skeleton": clip.skeleton.to_dict(),
     }
     arrays: dict[str, Any] = {name: getattr(clip, name) for name in _MASKS if getattr(clip, name) is not None}
+    try:
+        text = json.dumps(header, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise MotionError(f"clip {clip.name!r}: provenance must be plain JSON values: {error}") from error
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, header=np.array(json.dumps(header, allow_nan=False)), qpos=clip.qpos, **arrays)
+    np.savez_compressed(buffer, header=np.array(text), qpos=clip.qpos, **arrays)
     write_atomically(path, buffer.getvalue())
 
 
@@ -50,19 +63,11 @@ def load(path: str | Path) -> MotionClip:
     """
     path = Path(path)
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            unknown = set(members) - {"header", "qpos", *_MASKS}
-            if unknown or not {"header", "qpos"} <= set(members):
-                raise MotionFormatError(f"{path}: not a clip of rlsuite; such a file holds the arrays header and qpos")
-            if any(info.file_size > MAX_BYTES for info in members.values()):
-                raise MotionFormatError(f"{path}: an array of more than {MAX_BYTES >> 30} GiB; that is no clip")
-            arrays = {name: _array(archive.read(info)) for name, info in members.items()}
-        header = json.loads(str(arrays.pop("header")))
+        arrays = _arrays(path)
+        header = json.loads(str(arrays.pop("header")), parse_constant=_no_constant)
         if header["format"] != FORMAT or header["version"] != VERSION:
-            raise MotionFormatError(
-                f"{path}: format {header['format']!r} version {header['version']!r}; this rlsuite reads {FORMAT!r} {VERSION}"
-            )
+            found = f"format {header['format']!r} version {header['version']!r}"
+            raise MotionFormatError(f"{path}: {found}; this rlsuite reads {FORMAT!r} {VERSION}")
         return MotionClip(
             qpos=arrays.pop("qpos").astype(np.float64),
             fps=float(header["fps"]),
@@ -79,11 +84,56 @@ def load(path: str | Path) -> MotionClip:
         raise
     except FileNotFoundError:
         raise MotionFormatError(f"{path}: no such file") from None
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise MotionFormatError(f"{path}: not a readable .npz archive: {error}") from error
-    except (KeyError, TypeError, ValueError, MotionError, SkeletonError, MemoryError, RecursionError) as error:
-        raise MotionFormatError(f"{path}: not a clip of rlsuite: {type(error).__name__}: {error}") from error
+    except (
+        OSError,
+        zipfile.BadZipFile,
+        zlib.error,
+        struct.error,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+    ) as error:
+        raise MotionFormatError(f"{path}: not a readable .npz archive: {_line(error)}") from error
+    except (KeyError, TypeError, ValueError, ArithmeticError, MotionError, SkeletonError, MemoryError) as error:
+        raise MotionFormatError(f"{path}: not a clip of rlsuite: {type(error).__name__}: {_line(error)}") from error
 
 
-def _array(raw: bytes) -> np.ndarray:
-    return np.lib.format.read_array(io.BytesIO(raw), allow_pickle=False)
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Every array of the archive, after what it claims has been found to be possible."""
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        names = [info.filename.removesuffix(".npy") for info in members]
+        if not {"header", "qpos"} <= set(names) <= set(_KINDS) or len(set(names)) != len(names):
+            raise MotionFormatError(f"{path}: not a clip of rlsuite; such a file holds the arrays header and qpos")
+        if sum(info.file_size for info in members) > MAX_BYTES:
+            raise MotionFormatError(f"{path}: more than {MAX_BYTES >> 30} GiB unpacked; split the clip")
+        if any(info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for info in members):
+            raise MotionFormatError(f"{path}: compressed by another method than deflate, which .npz files use")
+        return {name: _array(archive, info, name) for name, info in zip(names, members, strict=True)}
+
+
+def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> NDArray[Any]:
+    if name == "header" and info.file_size > MAX_HEADER_BYTES:
+        raise MotionFormatError(f"{archive.filename}: a header of more than {MAX_HEADER_BYTES >> 20} MiB")
+    with archive.open(info) as file:
+        version = np.lib.format.read_magic(file)
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read_header(file)
+        if dtype.kind != _KINDS[name]:
+            raise MotionFormatError(
+                f"{archive.filename}: array {name} is of type {dtype}, not of kind {_KINDS[name]!r}"
+            )
+        if math.prod(shape) * dtype.itemsize != info.file_size - file.tell():
+            raise MotionFormatError(
+                f"{archive.filename}: array {name} claims {shape} of {dtype}; the file holds less or more"
+            )
+        file.seek(0)
+        return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300]

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rlsuite.errors import MotionError
 from rlsuite.motion import rotations as rot
 from rlsuite.motion.skeleton import Skeleton
+from rlsuite.motion.tracks import Slopes
 
 if TYPE_CHECKING:
     from rlsuite.motion.clip import MotionClip
 
 Array = NDArray[np.float64]
+Method = Literal["slerp", "spline"]
 
 
 def difference(skeleton: Skeleton, start: ArrayLike, end: ArrayLike) -> Array:
@@ -77,22 +80,68 @@ def cycle_displacement(clip: MotionClip) -> tuple[Array, float]:
     return shift * np.array([1.0, 1.0, 0.0]), float(turn)
 
 
-def sample(clip: MotionClip, times: ArrayLike) -> Array:
-    """``(..., nq)`` poses at ``times`` ``(...)`` in seconds: one vectorised call for any number of them.
+def slopes(clip: MotionClip) -> Slopes:
+    """What a spline through the clip has for velocities at its frames, in a cycle across the seam."""
+    return Slopes(clip.tracks, cyclic=clip.loop == "wrap", around=_cycle_turn(clip))
 
-    A ``wrap`` clip goes on for ever in both directions, its root displaced by every cycle; a ``once`` clip holds its
-    first and last pose.
-    """
+
+def _cycle_turn(clip: MotionClip) -> Array | None:
+    """The turn about the vertical from one cycle to the next, where there is one."""
+    turn = cycle_displacement(clip)[1] if clip.loop == "wrap" else 0.0
+    return rot.from_axis_angle((0.0, 0.0, 1.0), turn) if turn != 0.0 else None
+
+
+def _locate(clip: MotionClip, times: ArrayLike) -> tuple[NDArray[np.intp], Array, Array]:
+    """Frame before each time, share of the way to the next, and whole cycles gone by."""
     times = np.asarray(times, np.float64)
-    if clip.n_frames == 1:
-        return np.broadcast_to(clip.qpos[0], (*times.shape, clip.skeleton.nq)).copy()
+    if not np.isfinite(times).all():
+        raise MotionError(f"clip {clip.name!r}: times must be finite numbers of seconds")
     cycles = np.floor(times / clip.duration) if clip.loop == "wrap" else np.zeros_like(times)
     frame = np.clip((times - cycles * clip.duration) * clip.fps, 0.0, clip.n_frames - 1)
     before = np.minimum(frame.astype(np.intp), clip.n_frames - 2)
-    poses = interpolate(clip.skeleton, clip.qpos[before], clip.qpos[before + 1], frame - before)
+    return before, frame - before, cycles
+
+
+def sample(clip: MotionClip, times: ArrayLike, method: Method = "slerp") -> Array:
+    """``(..., nq)`` poses at ``times`` ``(...)`` in seconds: one vectorised call for any number of them.
+
+    A ``wrap`` clip goes on for ever in both directions, its root displaced by every cycle; a ``once`` clip holds its
+    first and last pose. ``slerp`` goes straight from frame to frame; ``spline`` through them with continuous velocity.
+
+    Raises:
+        MotionError: a time is not finite, or there is no such method.
+    """
+    if method not in ("slerp", "spline"):
+        raise MotionError(f"method must be 'slerp' or 'spline', not {method!r}")
+    if clip.n_frames == 1:
+        return np.broadcast_to(clip.qpos[0], (*np.shape(times), clip.skeleton.nq)).copy()
+    before, share, cycles = _locate(clip, times)
+    if method == "slerp":
+        poses = clip.tracks.arcs(before, share)
+    else:
+        poses = clip.tracks.splines(before, share, slopes(clip))
     if clip.loop == "wrap" and clip.skeleton.has_free_root:
         displace_cycles(clip, poses, cycles)
     return poses
+
+
+def sample_velocity(clip: MotionClip, times: ArrayLike) -> Array:
+    """``(..., nv)`` velocities at ``times`` ``(...)``: those of the frames (:func:`velocities`), linearly between them.
+
+    Zero where a ``once`` clip holds its first or last pose.
+    """
+    if clip.n_frames == 1:
+        return np.zeros((*np.shape(times), clip.skeleton.nv))
+    before, share, cycles = _locate(clip, times)
+    start = clip.qvel[before]
+    velocity: Array = start + share[..., None] * (clip.qvel[before + 1] - start)
+    if clip.loop == "once":
+        times = np.asarray(times, np.float64)
+        velocity[(times < 0.0) | (times > clip.duration)] = 0.0
+    turn = cycle_displacement(clip)[1] if clip.loop == "wrap" else 0.0
+    if turn != 0.0:
+        velocity[..., :3] = rot.rotate(rot.from_axis_angle((0.0, 0.0, 1.0), cycles * turn), velocity[..., :3])
+    return velocity
 
 
 def displace_cycles(clip: MotionClip, poses: Array, cycles: Array) -> None:
@@ -101,51 +150,52 @@ def displace_cycles(clip: MotionClip, poses: Array, cycles: Array) -> None:
     if turn == 0.0:
         poses[..., :3] += cycles[..., None] * shift
         return
-    # cycle k maps p to c + R^k (p - c) with one centre c for all: the fixed point of p -> first + R (p - first) + shift
-    first = clip.qpos[0, :3]
-    half = np.array([shift[0], shift[1]]) / 2.0
-    centre = first + np.array([half[0] - half[1] / np.tan(turn / 2.0), half[1] + half[0] / np.tan(turn / 2.0), 0.0])
-    around = rot.from_axis_angle((0.0, 0.0, 1.0), cycles * turn)
-    poses[..., :3] = centre + rot.rotate(around, poses[..., :3] - centre)
+    # k cycles of p -> first + R (p - first) + shift give first + R^k (p - first) + (1 + R + ... + R^(k-1)) shift,
+    # and the sum is sin(k a/2) / sin(a/2) times a turn by (k - 1) a/2
+    first, up = clip.qpos[0, :3], (0.0, 0.0, 1.0)
+    around = rot.from_axis_angle(up, cycles * turn)
+    gone = np.sin(0.5 * cycles * turn) / np.sin(0.5 * turn)
+    moved = rot.rotate(rot.from_axis_angle(up, 0.5 * (cycles - 1.0) * turn), gone[..., None] * shift)
+    poses[..., :3] = first + rot.rotate(around, poses[..., :3] - first) + moved
     poses[..., 3:7] = rot.multiply(around, poses[..., 3:7])
 
 
 def velocities(clip: MotionClip) -> Array:
-    """``(T, nv)``: central differences on the manifold; at the ends one-sided, in a cycle across its seam."""
-    n = clip.n_frames
-    if n == 1:
+    """``(T, nv)``: means of the steps before and after each frame; at the ends one step, in a cycle across its seam."""
+    if clip.n_frames == 1:
         return np.zeros((1, clip.skeleton.nv))
+    # a body's own frame is the axis of its step on either side, so the two may be added
+    steps = difference(clip.skeleton, clip.qpos[:-1], clip.qpos[1:]) * clip.fps
+    first, last = steps[0], steps[-1]
     if clip.loop == "wrap":
-        times = clip.times
-        before, after = sample(clip, times - 1.0 / clip.fps), sample(clip, times + 1.0 / clip.fps)
-        poses, steps = np.stack((before, after)), np.full((n, 1), 2.0)
-    else:
-        i = np.arange(n)
-        low, high = np.maximum(i - 1, 0), np.minimum(i + 1, n - 1)
-        poses, steps = np.stack((clip.qpos[low], clip.qpos[high])), (high - low)[:, None].astype(np.float64)
-    # a rotation by more than half a turn in two frames is seen as its shorter complement: sum the two single steps
-    whole = difference(clip.skeleton, poses[0], clip.qpos) + difference(clip.skeleton, clip.qpos, poses[1])
-    return whole * clip.fps / steps
+        first, last = last.copy(), first.copy()
+        around = _cycle_turn(clip)
+        if around is not None:
+            first[:3], last[:3] = rot.rotate(rot.conjugate(around), first[:3]), rot.rotate(around, last[:3])
+    return 0.5 * (np.concatenate((first[None], steps)) + np.concatenate((steps, last[None])))
 
 
-def resample(clip: MotionClip, fps: float) -> MotionClip:
+def resample(clip: MotionClip, fps: float, method: Method = "slerp") -> MotionClip:
     """The clip at another rate, by :func:`sample`; a cycle keeps its period to the nearest whole number of frames.
 
     Masks take the value of the nearest frame, confidence is interpolated.
+
+    Raises:
+        MotionError: ``fps`` is not a positive number, or there is no such method.
     """
-    n = max(2, round(clip.duration * fps) + 1) if clip.n_frames > 1 else 1
+    if not (np.isfinite(fps) and fps > 0.0):
+        raise MotionError(f"fps must be a positive number, not {fps!r}")
     if clip.loop == "wrap":
+        n = max(2, round(clip.duration * fps) + 1)
         fps = (n - 1) / clip.duration
         times = np.linspace(0.0, clip.duration, n)
     else:
         n = int(np.floor(clip.duration * fps + 1e-9)) + 1
         times = np.arange(n) / fps
     nearest = np.clip(np.rint(times * clip.fps).astype(np.intp), 0, clip.n_frames - 1)
-    poses = sample(clip, times)
+    poses = sample(clip, times, method)
     if clip.loop == "wrap":
-        poses[-1] = clip.qpos[
-            -1
-        ]  # not the first frame of the next cycle: the same pose, of which the last is on record
+        poses[-1] = clip.qpos[-1]  # the last frame on record, not the first of the next cycle
     return replace(
         clip,
         qpos=poses,
@@ -153,4 +203,4 @@ def resample(clip: MotionClip, fps: float) -> MotionClip:
         contacts=None if clip.contacts is None else clip.contacts[nearest],
         startable=None if clip.startable is None else clip.startable[nearest],
         confidence=None if clip.confidence is None else np.interp(times, clip.times, clip.confidence),
-    ).with_step("resample", fps=fps)
+    ).with_step("resample", fps=fps, method=method)

@@ -29,7 +29,13 @@ Array = NDArray[np.float64]
 Kind = Literal["free", "ball", "hinge", "slide"]
 QPOS_SIZE: dict[Kind, int] = {"free": 7, "ball": 4, "hinge": 1, "slide": 1}
 DOF_SIZE: dict[Kind, int] = {"free": 6, "ball": 3, "hinge": 1, "slide": 1}
-_SIDES = re.compile(r"(?i)(?<![a-z])(left|right)|^([lr])(?=[A-Z_.\- ])|(?<=[_.\- ])([lr])$|^([lr])(?=[a-z])")
+# Where a name may tell its side. Generous, because a swap counts only where it gives the name of another body:
+# left and right anywhere; a lone l or r that begins or ends the name or a part of it; FL, RR, ... of four-legged robots.
+_SIDES = re.compile(
+    r"(?i:left|right)|(?:^|(?<=[_.\-: ]))[lrLR](?=[A-Za-z_.\-: ])|(?<=[_.\-: ])[lrLR](?=[_.\-: ]|$)"
+    r"|(?<=[a-z0-9])[LR]$|(?:(?<=^[FRH])|(?<=[_.\-: ][FRH]))[LR](?=[_.\-: ]|$)"
+)
+_OTHER_SIDE = {"left": "right", "right": "left", "l": "r", "r": "l"}
 
 
 @dataclass(frozen=True)
@@ -89,9 +95,27 @@ class Skeleton:
         bodies = [joint.body for joint in self.joints]
         if bodies != sorted(bodies) or any(not 0 <= body < n for body in bodies):
             raise SkeletonError(f"skeleton {self.name!r}: joints must be listed in the order of their bodies")
+        if len({joint.name for joint in self.joints}) != len(self.joints):
+            raise SkeletonError(f"skeleton {self.name!r}: joint names must be different")
         for joint in self.joints:
-            if joint.kind == "free" and (self.parents[joint.body] >= 0 or len(self.joints_of[joint.body]) > 1):
-                raise SkeletonError(f"joint {joint.name!r}: a free joint must be alone on a body without parent")
+            self._check_joint(joint)
+        for point, (body, offset) in self.keypoints.items():
+            if not (0 <= body < n and np.isfinite(offset).all()):
+                raise SkeletonError(f"key point {point!r}: must be a finite offset on one of the {n} bodies")
+        for body_name in (*self.end_effectors, *self.feet):
+            self.body(body_name)
+
+    def _check_joint(self, joint: Joint) -> None:
+        if joint.kind == "free" and (self.parents[joint.body] >= 0 or len(self.joints_of[joint.body]) > 1):
+            raise SkeletonError(f"joint {joint.name!r}: a free joint must be alone on a body without parent")
+        numbers = (*joint.axis, *joint.anchor, joint.reference)
+        if not np.isfinite(numbers).all() or abs(np.linalg.norm(joint.axis) - 1.0) > 1e-6:
+            raise SkeletonError(
+                f"joint {joint.name!r}: axis must have length 1, anchor and reference be finite, "
+                f"not {joint.axis}, {joint.anchor} and {joint.reference}"
+            )
+        if joint.range is not None and not joint.range[0] <= joint.range[1]:
+            raise SkeletonError(f"joint {joint.name!r}: range must be (lowest, highest), not {joint.range}")
 
     @cached_property
     def joints_of(self) -> tuple[tuple[int, ...], ...]:
@@ -183,15 +207,11 @@ class Skeleton:
     @cached_property
     def mirrored_bodies(self) -> tuple[int, ...]:
         """For each body the one on the other side; a body in the middle is its own partner."""
-        other = {"left": "right", "right": "left", "l": "r", "r": "l"}
-
-        def swap(match: re.Match[str]) -> str:
-            side = match.group(0)
-            swapped = other[side.lower()]
-            return swapped.upper() if side.isupper() else swapped.capitalize() if side[0].isupper() else swapped
-
-        names = [_SIDES.sub(swap, name, count=1) for name in self.body_names]
-        return tuple(self.body_names.index(m) if m in self.body_names else i for i, m in enumerate(names))
+        found = []
+        for name in self.body_names:
+            swapped = (name[: m.start()] + _other_side(m.group()) + name[m.end() :] for m in _SIDES.finditer(name))
+            found.append(next((self.body_names.index(other) for other in swapped if other in self.body_names), -1))
+        return tuple(j if j >= 0 and found[j] == i else i for i, j in enumerate(found))
 
     @property
     def symmetry_pairs(self) -> tuple[tuple[str, str], ...]:
@@ -231,7 +251,7 @@ class Skeleton:
             near: ``(..., nq)`` whose branch hinges follow (default: ``qpos``); see :meth:`follow` for a sequence.
 
         Raises:
-            SkeletonError: a body has hinges that are not orthogonal, or more than three.
+            SkeletonError: a body has hinges that are not orthogonal, or more than three, or beside a ball joint.
         """
         qpos, turns = np.asarray(qpos, np.float64), np.asarray(turns, np.float64)
         shape = np.broadcast_shapes(qpos.shape[:-1], turns.shape[:-2])
@@ -241,6 +261,10 @@ class Skeleton:
             turning = [j for j in self.joints_of[body] if self.joints[j].kind != "slide"]
             if not turning:
                 continue
+            if len(turning) > 1 and any(self.joints[j].kind == "ball" for j in turning):
+                raise SkeletonError(
+                    f"body {self.body_names[body]!r} turns by more than its ball joint; use qpos itself"
+                )
             turn, at = turns[..., body, :], self.qpos_address[turning[0]]
             if self.joints[turning[0]].kind == "free":
                 out[..., at + 3 : at + 7] = turn
@@ -384,7 +408,11 @@ class Skeleton:
             self.body_names == other.body_names
             and self.parents == other.parents
             and [(j.kind, j.body) for j in self.joints] == [(j.kind, j.body) for j in other.joints]
-            and np.allclose([j.axis for j in self.joints], [j.axis for j in other.joints], atol=1e-6)
+            and np.allclose(
+                [(*j.axis, *j.anchor, j.reference) for j in self.joints],
+                [(*j.axis, *j.anchor, j.reference) for j in other.joints],
+                atol=1e-6,
+            )
             and np.allclose(self.body_pos, other.body_pos, atol=1e-6)
             and np.allclose(self.body_quat, other.body_quat, atol=1e-6)
         )
@@ -430,6 +458,11 @@ class Skeleton:
             if isinstance(error, SkeletonError):
                 raise
             raise SkeletonError(f"not the description of a skeleton: {type(error).__name__}: {error}") from error
+
+
+def _other_side(word: str) -> str:
+    other = _OTHER_SIDE[word.lower()]
+    return other.upper() if word.isupper() else other.capitalize() if word[0].isupper() else other
 
 
 def _three(values: ArrayLike) -> tuple[float, float, float]:
