@@ -1,0 +1,1 @@
+"""Pictures of bodies in motion, with or without a graphics driver."""
