@@ -76,10 +76,7 @@ class MotionClip:
             raise MotionError(f"clip {self.name!r}: a cycle needs at least 2 frames")
         qpos = qpos.copy()
         for at in self.skeleton.quaternions:
-            quat = qpos[:, at : at + 4]
-            # those of unit length stay as they are to the last bit, so that a copy of a clip equals it
-            off = np.abs(np.sum(quat**2, axis=-1) - 1.0) > 1e-14
-            quat[off] = rot.normalize(quat[off])
+            qpos[:, at : at + 4] = rot.normalize(qpos[:, at : at + 4])
         sizes = {
             "contacts": (len(qpos), len(self.contact_names)),
             "confidence": (len(qpos),),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 import struct
 import zipfile
 import zlib
@@ -24,6 +25,8 @@ VERSION = 1
 MAX_BYTES = 1 << 30  # of an archive, unpacked: 3.8 million frames of the humanoid
 MAX_HEADER_BYTES = 1 << 25
 _MASKS = ("contacts", "confidence", "startable")
+# The header that NumPy writes for simple types (its own reader falls back to tokenising what it does not know).
+_NPY = re.compile(r"\{'descr': '([<|][bcfiuU]\d+)', 'fortran_order': (True|False), 'shape': \(([\d, ]*)\), \} *\n")
 _KINDS = {"header": "U", "qpos": "f", "contacts": "b", "confidence": "f", "startable": "b"}
 
 
@@ -116,19 +119,16 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> NDArra
     if name == "header" and info.file_size > MAX_HEADER_BYTES:
         raise MotionFormatError(f"{archive.filename}: a header of more than {MAX_HEADER_BYTES >> 20} MiB")
     with archive.open(info) as file:
-        version = np.lib.format.read_magic(file)
-        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read_header(file)
+        start = file.read(10)
+        found = _NPY.fullmatch(file.read(int.from_bytes(start[8:], "little")).decode("latin1"))
+        if start[:8] != b"\x93NUMPY\x01\x00" or found is None:
+            raise MotionFormatError(f"{archive.filename}: {name} is no .npy array of plain numbers or text")
+        dtype, shape = np.dtype(found[1]), tuple(int(size) for size in found[3].split(",") if size.strip())
         if dtype.kind != _KINDS[name]:
-            raise MotionFormatError(
-                f"{archive.filename}: array {name} is of type {dtype}, not of kind {_KINDS[name]!r}"
-            )
+            raise MotionFormatError(f"{archive.filename}: {name} is of type {dtype}, not of kind {_KINDS[name]!r}")
         if math.prod(shape) * dtype.itemsize != info.file_size - file.tell():
-            raise MotionFormatError(
-                f"{archive.filename}: array {name} claims {shape} of {dtype}; the file holds less or more"
-            )
-        file.seek(0)
-        return np.lib.format.read_array(file, allow_pickle=False)
+            raise MotionFormatError(f"{archive.filename}: {name} claims {shape} of {dtype}; the file holds more or less")
+        return np.frombuffer(file.read(), dtype).reshape(shape, order="F" if found[2] == "True" else "C")
 
 
 def _no_constant(name: str) -> NoReturn:

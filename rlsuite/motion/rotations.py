@@ -16,10 +16,14 @@ _TINY = 1e-12
 
 
 def normalize(quat: ArrayLike) -> Array:
-    """Unit quaternions; one of length zero becomes the identity."""
+    """Unit quaternions; one of length zero becomes the identity, one of unit length stays as it is to the last bit."""
     quat = np.asarray(quat, np.float64)
+    square = np.sum(quat * quat, axis=-1, keepdims=True)
+    if np.abs(square - 1.0).max(initial=0.0) < 1e-14:
+        return quat.copy()
     length = np.linalg.norm(quat, axis=-1, keepdims=True)
-    return np.where(length > _TINY, quat / np.maximum(length, _TINY), IDENTITY)
+    unit = np.where(length > _TINY, quat / np.maximum(length, _TINY), IDENTITY)
+    return np.where(np.abs(square - 1.0) < 1e-14, quat, unit)
 
 
 def conjugate(quat: ArrayLike) -> Array:
