@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import rlsuite
+from rlsuite.agents.registry import agent_names
 
 
 def rlsuite_command(*arguments, cwd, **options):
@@ -184,6 +185,15 @@ def test_list_and_version_and_completion(tmp_path):
     script = rlsuite_command("completion", "bash", cwd=tmp_path).stdout
     assert "q-learning" in script and "complete" in script
     subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+
+
+@pytest.mark.parametrize("columns", [60, 100])
+def test_the_list_of_algorithms_fits_the_terminal(columns, tmp_path):
+    listed = rlsuite_command("list", "algos", cwd=tmp_path, env=os.environ | {"COLUMNS": str(columns)})
+    lines = listed.stdout.splitlines()
+    assert max(map(len, lines)) <= columns
+    assert set(agent_names()) <= {line.split(" ")[0] for line in lines}  # whole, whatever else is wrapped
+    assert "Sutton" not in listed.stdout  # sources are told by `list algos NAME`
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["compare", "--help"]])
