@@ -172,7 +172,7 @@ def framing(
     azimuth: float = AZIMUTH,
     elevation: float = ELEVATION,
     fovy: float = DEFAULT_FOVY,
-    pad: float = 0.17,
+    pad: float = 0.25,
     margin: float = 0.06,
 ) -> Camera:
     """The nearest camera of a given direction that has the whole motion in view.
@@ -203,7 +203,7 @@ def tracking(
     azimuth: float = AZIMUTH,
     elevation: float = ELEVATION,
     fovy: float = DEFAULT_FOVY,
-    pad: float = 0.17,
+    pad: float = 0.25,
     margin: float = 0.06,
 ) -> list[Camera]:
     """One camera per frame that goes along with the body and always has the whole of it in view.
