@@ -7,7 +7,9 @@ fixed form, and no header makes more memory be taken than its file holds (or, co
 from __future__ import annotations
 
 import math
+import os
 import re
+import stat
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator
@@ -40,10 +42,12 @@ def read_bytes(path: Path, limit: int = MAX_FILE_BYTES) -> bytes:
         MotionFormatError: it is missing, no file, or larger than ``limit``.
     """
     with opening(path), path.open("rb") as file:
-        raw = file.read(limit + 1)
-    if len(raw) > limit:
-        raise MotionFormatError(f"{path}: more than {limit >> 20} MiB; split the recording into parts")
-    return raw
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise MotionFormatError(f"{path}: not a file; expected a recording")
+        if status.st_size > limit:
+            raise MotionFormatError(f"{path}: more than {limit >> 20} MiB; split the recording into parts")
+        return file.read(status.st_size)
 
 
 @contextmanager
@@ -242,5 +246,10 @@ def scalar(path: Path, values: NDArray[np.generic], what: str) -> float:
 
 def words(values: NDArray[np.generic]) -> list[str]:
     """The texts in an array of them, in order; bytes are read as Latin-1."""
-    flat = [v.decode("latin-1") if isinstance(v, bytes) else str(v) for v in values.ravel().tolist()]
-    return [text[:200] for text in flat[:10_000]]
+    flat = [v.decode("latin-1") if isinstance(v, bytes) else str(v) for v in values.ravel()[:10_000].tolist()]
+    return [printable(text) for text in flat]
+
+
+def printable(text: str) -> str:
+    """A word of a file for a message: at most 200 characters, none of which ends the line or rings a bell."""
+    return "".join(c if c.isprintable() else "?" for c in text[:200])

@@ -41,6 +41,7 @@ REVOLUTE = {"right_shin": 20, "right_lower_arm": 29, "left_shin": 34, "left_lowe
 
 _FRAMES = re.compile(rb'"Frames"\s*:\s*\[')
 _ROW = re.compile(rb"\s*\[([-+.,\deE\s]*)\]\s*(,?)")
+_BLANK = re.compile(rb"\s*")
 _MAX_HEADER = 1 << 16  # bytes of everything that is not frames
 _LONGEST_FRAME, _SHORTEST_FRAME = 10.0, 1e-4  # seconds
 _ROUNDED = 1e-4  # files round durations: 0.033332 s is meant to be 1/30 s
@@ -90,7 +91,9 @@ def _parse(path: Path, raw: bytes) -> tuple[Mapping[str, Any], Array]:
     while more:
         match = _ROW.match(raw, at)
         if match is None:
-            raise MotionFormatError(f"{path}:{_line(raw, at)}: frame {len(rows)} is not a list of numbers, [a, b, …]")
+            raise MotionFormatError(
+                f"{path}, line {_line(raw, at)}: frame {len(rows)} is not a list of numbers, [a, b, …]"
+            )
         try:
             row = np.array(match[1].split(b","), np.float64)
         except ValueError:
@@ -98,13 +101,13 @@ def _parse(path: Path, raw: bytes) -> tuple[Mapping[str, Any], Array]:
         if len(row) != WIDTH:
             count = match[1].count(b",") + 1
             raise MotionFormatError(
-                f"{path}:{_line(raw, match.start(1))}: frame {len(rows)} has {count} entries; expected {WIDTH} numbers"
+                f"{path}, line {_line(raw, match.start(1))}: frame {len(rows)} has {count} entries; expected {WIDTH} numbers"
             )
         rows.append(row)
         at, more = match.end(), match[2] == b","
     rest = raw[: opening.end()], raw[at:]
     if not rest[1].startswith(b"]"):
-        raise MotionFormatError(f"{path}:{_line(raw, at)}: the list of frames does not end; expected , or ]")
+        raise MotionFormatError(f"{path}, line {_line(raw, at)}: the list of frames does not end; expected , or ]")
     if sum(map(len, rest)) > _MAX_HEADER:
         raise MotionFormatError(f"{path}: more than {_MAX_HEADER} bytes beside the frames; that is no DeepMimic motion")
     try:
@@ -117,7 +120,9 @@ def _parse(path: Path, raw: bytes) -> tuple[Mapping[str, Any], Array]:
 
 
 def _line(raw: bytes, at: int) -> int:
-    return raw.count(b"\n", 0, at) + 1
+    """Number of the line on which the first word from ``at`` on stands."""
+    blank = _BLANK.match(raw, at)
+    return raw.count(b"\n", 0, blank.end() if blank else at) + 1
 
 
 def _qpos(path: Path, frames: Array) -> Array:

@@ -71,10 +71,13 @@ def read(path: Path, *, trajectory: str | None = None, walker: str = "walker_0")
     """
     with _opened(path) as file:
         names = _groups(file)
-        if trajectory is None and names:
-            trajectory = names[0]
+        if not names:
+            raise MotionFormatError(f"{path}: no trajectory; expected groups that hold a group walkers")
+        trajectory = names[0] if trajectory is None else trajectory
         if trajectory not in names:
-            raise MotionError(f"{path}: no trajectory {trajectory!r}; it has {', '.join(names[:20]) or 'none'}")
+            raise MotionError(
+                f"{path}: no trajectory {trajectory!r}; it has {', '.join(map(checks.printable, names[:20]))}"
+            )
         group = _group(path, file, trajectory)
         dt = group.attrs.get("dt")
         if not isinstance(dt, float) or not 1e-4 <= dt <= 10.0:

@@ -71,12 +71,11 @@ def read(path: Path, *, skeleton: Skeleton | None = None, fps: float | None = No
         MotionError: the file needs a ``skeleton``, or has another number of trajectories.
     """
     members = zip_members(b"PK", path)
-    with checks.building(path):
-        if {"qpos", "joint_names"} <= members:
-            return _trajectory(path, skeleton, fps, trajectory)
-        if skeleton is not None:
-            raise MotionError(f"{path}: this file brings its own skeleton; leave skeleton out")
-        return _coordinates(path, sorted(members), fps)
+    if {"qpos", "joint_names"} <= members:
+        return _trajectory(path, skeleton, fps, trajectory)
+    if skeleton is not None:
+        raise MotionError(f"{path}: this file brings its own skeleton; leave skeleton out")
+    return _coordinates(path, sorted(members), fps)
 
 
 def human_skeleton(joint_names: frozenset[str] | None = None) -> Skeleton:
@@ -125,9 +124,9 @@ def _coordinates(path: Path, members: list[str], fps: float | None) -> MotionCli
     known = [*_ROOT, *(joint.name for joint in human_skeleton().joints[1:])]
     for name in names:
         if name not in known:
-            meant = " or ".join(nearest(name, known)) or ", ".join(known)
+            meant = " or ".join(nearest(checks.printable(name), known)) or ", ".join(known)
             raise MotionFormatError(
-                f"{path}: q_{name[:60]}: the human skeleton has no such coordinate; expected {meant}"
+                f"{path}: {checks.printable(name)}: the human skeleton has no such coordinate; expected {meant}"
             )
     arrays = checks.npz_arrays(path, {f"{kind}_{name}" for name in names for kind in ("q", "dq")})
     first = checks.numbers(path, checks.needed(path, arrays, "q_pelvis_tx"), "q_pelvis_tx", "frames")
@@ -143,13 +142,14 @@ def _coordinates(path: Path, members: list[str], fps: float | None) -> MotionCli
     hinges = [value[joint.name][:, None] for joint in skeleton.joints[1:]]
     rate, source = (fps, "given") if fps is not None else _measured_rate(path, arrays, value)
     note = "offsets of the skeleton are those of the published model to the millimetre, not of the person"
-    return MotionClip(
-        qpos=skeleton.follow(np.concatenate((shift, turn, *hinges), axis=1)),
-        fps=checks.rate(path, rate),
-        skeleton=skeleton,
-        name=path.stem,
-        provenance=({"step": "read", "format": "loco_mujoco", "file": path.name, "rate": source, "note": note},),
-    )
+    with checks.building(path):
+        return MotionClip(
+            qpos=skeleton.follow(np.concatenate((shift, turn, *hinges), axis=1)),
+            fps=checks.rate(path, rate),
+            skeleton=skeleton,
+            name=path.stem,
+            provenance=({"step": "read", "format": "loco_mujoco", "file": path.name, "rate": source, "note": note},),
+        )
 
 
 def _measured_rate(path: Path, arrays: dict[str, NDArray[np.generic]], value: dict[str, Array]) -> tuple[float, str]:
@@ -204,13 +204,14 @@ def _trajectory(path: Path, skeleton: Skeleton | None, fps: float | None, trajec
         columns += range(start, start + QPOS_SIZE[joint.kind])
     dropped = [name for name in names if name not in {joint.name for joint in skeleton.joints}]
     step: dict[str, Any] = {"step": "read", "format": "loco_mujoco", "file": path.name, "trajectory": trajectory}
-    return MotionClip(
-        qpos=skeleton.follow(rows[:, columns]),
-        fps=checks.rate(path, rate),
-        skeleton=skeleton,
-        name=path.stem,
-        provenance=({**step, "joints left out": dropped} if dropped else step,),
-    )
+    with checks.building(path):
+        return MotionClip(
+            qpos=skeleton.follow(rows[:, columns]),
+            fps=checks.rate(path, rate),
+            skeleton=skeleton,
+            name=path.stem,
+            provenance=({**step, "joints left out": dropped} if dropped else step,),
+        )
 
 
 FORMAT = Format("loco_mujoco", (".npz",), "LocoMuJoCo's joint values, older and newer layout", sniff, read)
