@@ -80,7 +80,7 @@ def read(path: Path, *, up: str = "z", height: float | None = None, fps: float |
         MotionFormatError: the file is not such a motion.
         MotionError: an option makes no sense.
     """
-    if up not in ("y", "z"):
+    if up.lower().removeprefix("+") not in ("y", "z"):
         raise MotionError(f"AMASS: up must be 'y' or 'z', not {up!r}")
     if height is not None and not 0.1 <= height <= 10.0:
         raise MotionError(f"AMASS: height must be metres from 0.1 to 10, not {height!r}")
@@ -96,18 +96,18 @@ def read(path: Path, *, up: str = "z", height: float | None = None, fps: float |
     # a body frame here is SMPL's turned: the root by C on its right, joints by C on both sides
     turns[:, 1:] = rot.multiply(rot.multiply(_FROM_SMPL, turns[:, 1:]), rot.conjugate(_FROM_SMPL))
     turns[:, 0] = rot.multiply(turns[:, 0], rot.conjugate(_FROM_SMPL))
-    if up == "y":
+    if up.lower().endswith("y"):
         pelvis, turns[:, 0] = rot.rotate(_FROM_SMPL, pelvis), rot.multiply(_FROM_SMPL, turns[:, 0])
     tree = skeleton(size)
     said: dict[str, str] = {key: " ".join(checks.words(arrays[key])[:1]) for key in _SAID if key in arrays}
-    note = "betas are not applied: an average body"
+    notes = ["betas are not applied: the body is an average one"]
     with checks.building(path):
         return MotionClip(
             qpos=tree.follow(np.concatenate((pelvis, turns.reshape(len(turns), -1)), axis=1)),
             fps=checks.rate(path, rate),
             skeleton=tree,
             name=path.stem,
-            provenance=({"step": "read", "format": "amass", "file": path.name, **said, "note": note},),
+            provenance=({"step": "read", "format": "amass", "file": str(path), **said, "notes": notes},),
         )
 
 

@@ -67,7 +67,7 @@ def read(path: Path) -> MotionClip:
     if loop == "wrap" and len(frames) < 2:
         raise MotionFormatError(f'{path}: one frame is no cycle; expected at least 2, or "Loop": "none"')
     qpos = _qpos(path, frames)
-    step: dict[str, Any] = {"step": "read", "format": "deepmimic", "file": path.name}
+    step: dict[str, Any] = {"step": "read", "format": "deepmimic", "file": str(path)}
     with checks.building(path):
         qpos, fps, timing = _even(path, qpos, frames[:-1, 0])
         return MotionClip(
@@ -142,7 +142,7 @@ def _qpos(path: Path, frames: Array) -> Array:
 def _even(path: Path, qpos: Array, durations: Array) -> tuple[Array, float, dict[str, Any]]:
     """Poses at one rate, the rate, and what was done, for frames that last ``durations`` ``(T - 1,)``."""
     if len(durations) == 0:
-        return qpos, 30.0, {"note": "one frame; its rate is set to 30 Hz"}
+        return qpos, 30.0, {"notes": ["one frame, whose rate is set to 30 Hz"]}
     wrong = ~((durations >= _SHORTEST_FRAME) & (durations <= _LONGEST_FRAME))
     if wrong.any():
         t = int(np.argmax(wrong))
@@ -165,7 +165,7 @@ def _even(path: Path, qpos: Array, durations: Array) -> tuple[Array, float, dict
     share = (grid - times[before]) / durations[before]
     qpos = sampling.interpolate(body.skeleton(), qpos[before], qpos[before + 1], share)
     note = f"frames last from {durations.min():g} to {durations.max():g} s; resampled evenly"
-    return body.skeleton().follow(qpos), float((n - 1) / times[-1]), {"frame_duration": commonest, "note": note}
+    return body.skeleton().follow(qpos), float((n - 1) / times[-1]), {"frame_duration": commonest, "notes": [note]}
 
 
 def write(clip: MotionClip, path: Path) -> None:

@@ -100,7 +100,7 @@ def read(path: Path, *, trajectory: str | None = None, walker: str = "walker_0")
             f"{path}: {trajectory}: bodies are up to {error:.3g} m from where the angles of the CMU humanoid put them; "
             "expected the humanoid of 2019 or 2020"
         )
-    step = {"step": "read", "format": "dm_control", "file": path.name, "trajectory": trajectory}
+    step = {"step": "read", "format": "dm_control", "file": str(path), "trajectory": trajectory}
     return clip.with_step(**step, trajectories=len(names), position_error=error)
 
 

@@ -141,14 +141,14 @@ def _coordinates(path: Path, members: list[str], fps: float | None) -> MotionCli
     turn = rot.multiply(turn, rot.from_axis_angle(_z_up(_Y), value["pelvis_rotation"]))
     hinges = [value[joint.name][:, None] for joint in skeleton.joints[1:]]
     rate, source = (fps, "given") if fps is not None else _measured_rate(path, arrays, value)
-    note = "offsets of the skeleton are those of the published model to the millimetre, not of the person"
+    notes = ["offsets of the skeleton are those of the published model to the millimetre, not of the person"]
     with checks.building(path):
         return MotionClip(
             qpos=skeleton.follow(np.concatenate((shift, turn, *hinges), axis=1)),
             fps=checks.rate(path, rate),
             skeleton=skeleton,
             name=path.stem,
-            provenance=({"step": "read", "format": "loco_mujoco", "file": path.name, "rate": source, "note": note},),
+            provenance=({"step": "read", "format": "loco_mujoco", "file": str(path), "rate": source, "notes": notes},),
         )
 
 
@@ -203,14 +203,14 @@ def _trajectory(path: Path, skeleton: Skeleton | None, fps: float | None, trajec
         start = int(starts[names.index(joint.name)])
         columns += range(start, start + QPOS_SIZE[joint.kind])
     dropped = [name for name in names if name not in {joint.name for joint in skeleton.joints}]
-    step: dict[str, Any] = {"step": "read", "format": "loco_mujoco", "file": path.name, "trajectory": trajectory}
+    step: dict[str, Any] = {"step": "read", "format": "loco_mujoco", "file": str(path), "trajectory": trajectory}
     with checks.building(path):
         return MotionClip(
             qpos=skeleton.follow(rows[:, columns]),
             fps=checks.rate(path, rate),
             skeleton=skeleton,
             name=path.stem,
-            provenance=({**step, "joints left out": dropped} if dropped else step,),
+            provenance=(step | {"notes": [f"joints left out: {', '.join(dropped)}"] if dropped else []},),
         )
 
 

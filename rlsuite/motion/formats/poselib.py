@@ -102,7 +102,7 @@ def read(path: Path) -> MotionClip:
             fps=checks.rate(path, float(fps)),
             skeleton=skeleton,
             name=path.stem,
-            provenance=({"step": "read", "format": "poselib", "file": path.name},),
+            provenance=({"step": "read", "format": "poselib", "file": str(path)},),
         )
 
 

@@ -72,7 +72,7 @@ def test_positions_are_those_of_the_character_file(mocap: Path, name: str) -> No
 def test_the_roll_has_one_long_frame_and_is_resampled(mocap: Path) -> None:
     clip = read(mocap / "deepmimic/motions/humanoid3d_roll.txt")
     assert clip.n_frames == 122 and clip.fps == pytest.approx(60.0, rel=1e-3)
-    assert "resampled" in clip.provenance[0]["note"]
+    assert "resampled" in clip.provenance[0]["notes"][0]
 
 
 @pytest.mark.parametrize("name", ["walk", "backflip", "getup_faceup", "roll"])

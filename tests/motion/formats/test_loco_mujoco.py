@@ -113,7 +113,7 @@ def test_the_newer_layout_on_a_given_tree(tmp_path: Path) -> None:
     second = read(tmp_path / "a.npz", skeleton=skeleton, trajectory=1)
     assert (first.n_frames, second.n_frames, first.fps) == (4, 5, 40.0)
     np.testing.assert_allclose(second.qpos[:, 7:], arrays["qpos"][4:, 7:-1])
-    assert first.provenance[0]["joints left out"] == ["an_extra_one"]
+    assert first.provenance[0]["notes"] == ["joints left out: an_extra_one"]
 
 
 def test_joints_are_found_by_name(tmp_path: Path) -> None:
