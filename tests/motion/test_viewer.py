@@ -1,0 +1,117 @@
+"""The viewer: what it sends is where forward kinematics puts the bodies; it listens at home only."""
+
+import socket
+import urllib.request
+from dataclasses import replace
+
+import mujoco
+import numpy as np
+import pytest
+
+from rlsuite.errors import MotionError
+from rlsuite.motion import body, meshes, models, viewer
+from rlsuite.motion.clip import MotionClip
+
+pytest.importorskip("viser")
+
+
+def moving(n=11, dy=0.0):
+    qpos = np.tile(body.skeleton().rest_qpos, (n, 1))
+    qpos[:, 0] = np.linspace(0.0, 1.0, n)
+    qpos[:, 1] += dy
+    contacts = np.zeros((n, 2), bool)
+    contacts[: n // 2, 0] = True
+    return MotionClip(
+        qpos, 10.0, body.skeleton(), "moving", contacts=contacts, contact_names=("right_foot", "left_foot")
+    )
+
+
+@pytest.fixture
+def stage():
+    stages = []
+
+    def make(*arguments, **options):
+        stages.append(viewer.Viewer(*arguments, port=0, **options))
+        stages[-1].playing.value = False
+        return stages[-1]
+
+    yield make
+    for made in stages:
+        made.close()
+
+
+def test_bodies_stand_where_kinematics_puts_them(stage):
+    clip = moving()
+    shown = stage([clip, moving(dy=0.3)])
+    shown.show(0.7)
+    positions, turns = (values[7] for values in clip.bodies)
+    np.testing.assert_allclose([frame.position for frame in shown.shown[0].frames], positions, atol=1e-6)
+    np.testing.assert_allclose([frame.wxyz for frame in shown.shown[0].frames], turns, atol=1e-6)
+    gap = shown.shown[0].positions[..., 1].min() - shown.shown[1].positions[..., 1].max()
+    assert gap == pytest.approx(viewer.SPACING)
+
+
+def test_contacts_show_while_they_last_and_the_end_holds(stage):
+    shown = stage([moving()])
+    marks = [mark for _, _, mark in shown.shown[0].contacts]
+    shown.show(0.2)
+    assert [mark.visible for mark in marks] == [True, False]
+    shown.show(99.0)
+    assert [mark.visible for mark in marks] == [False, False]
+    np.testing.assert_allclose(shown.shown[0].frames[0].position[0], 1.0, atol=1e-6)
+
+
+def test_a_cycle_begins_again(stage):
+    shown = stage([replace(moving(), loop="wrap")])
+    shown.show(1.3)
+    np.testing.assert_allclose(shown.shown[0].frames[0].position[0], 0.3, atol=1e-6)
+
+
+def test_a_ghost_takes_the_place_of_its_clip(stage):
+    shown = stage([moving(), moving(dy=0.2)], ghosts=[None, moving(dy=0.2)])
+    shown.show(0.5)
+    np.testing.assert_allclose(shown.ghosts[0].frames[3].position, shown.shown[1].frames[3].position)
+    with pytest.raises(MotionError, match="one ghost for each"):
+        viewer.Viewer([moving()], ghosts=[None, None], port=0)
+
+
+def test_it_listens_on_this_machine_only(stage):
+    shown = stage([moving()])
+    assert urllib.request.urlopen(shown.url).status == 200
+    assert shown.server.get_host() == "127.0.0.1"
+
+
+def test_a_taken_port_gives_way_to_the_next(stage):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        other = viewer.Viewer([moving()], port=port)
+        assert other.server.get_port() != port
+        other.close()
+
+
+@pytest.mark.parametrize("geom", [
+    '<geom type="sphere" size="0.2"/>', '<geom type="capsule" size="0.1 0.3"/>', '<geom type="box" size="0.1 0.2 0.3"/>',
+    '<geom type="cylinder" size="0.1 0.3"/>', '<geom type="ellipsoid" size="0.1 0.2 0.3"/>',
+])  # fmt: skip
+def test_triangles_lie_on_the_geom(geom):
+    placed = geom.replace("/>", ' pos="0.1 0.2 0.3" euler="20 30 40"/>')
+    model = mujoco.MjModel.from_xml_string(f"<mujoco><worldbody><body>{placed}</body></worldbody></mujoco>")
+    data = mujoco.MjData(model)
+    mujoco.mj_forward(model, data)
+    (part,) = meshes.body_parts(model)
+    centre = data.geom_xpos[0] + (0.003, 0.005, 0.007)  # MuJoCo's rays along the very axis of a geom miss its end
+    group = np.array([1, 1, 1, 1, 1, 1], np.uint8)
+    for vertex in part.vertices[::7]:  # a ray from far outside through the vertex towards the middle meets it there
+        direction = (centre - vertex) / np.linalg.norm(centre - vertex)
+        start = vertex - 3.0 * direction
+        distance = mujoco.mj_ray(model, data, start, direction, group, 1, -1, np.zeros(1, np.int32))
+        assert distance == pytest.approx(3.0, abs=0.005)
+
+
+def test_every_part_of_the_humanoid_has_its_body():
+    model = models.model_of(body.skeleton())
+    parts = meshes.body_parts(model)
+    assert {part.body for part in parts} == set(range(body.skeleton().nbody))
+    assert sum(len(part.faces) for part in parts) < 30_000
