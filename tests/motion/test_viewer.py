@@ -101,10 +101,13 @@ def test_triangles_lie_on_the_geom(geom):
     data = mujoco.MjData(model)
     mujoco.mj_forward(model, data)
     (part,) = meshes.body_parts(model)
-    centre = data.geom_xpos[0] + (0.003, 0.005, 0.007)  # MuJoCo's rays along the very axis of a geom miss its end
+    centre = data.geom_xpos[0]
+    axis = data.geom_xmat[0].reshape(3, 3)[:, 2]
     group = np.array([1, 1, 1, 1, 1, 1], np.uint8)
     for vertex in part.vertices[::7]:  # a ray from far outside through the vertex towards the middle meets it there
         direction = (centre - vertex) / np.linalg.norm(centre - vertex)
+        if abs(direction @ axis) > 0.99:
+            continue  # MuJoCo's rays along the axis of a capsule or cylinder miss its end
         start = vertex - 3.0 * direction
         distance = mujoco.mj_ray(model, data, start, direction, group, 1, -1, np.zeros(1, np.int32))
         assert distance == pytest.approx(3.0, abs=0.005)
