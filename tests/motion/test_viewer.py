@@ -10,6 +10,7 @@ import pytest
 
 from rlsuite.errors import MotionError
 from rlsuite.motion import body, meshes, models, viewer
+from rlsuite.motion import rotations as rot
 from rlsuite.motion.clip import MotionClip
 
 pytest.importorskip("viser")
@@ -91,26 +92,29 @@ def test_a_taken_port_gives_way_to_the_next(stage):
         other.close()
 
 
-@pytest.mark.parametrize("geom", [
-    '<geom type="sphere" size="0.2"/>', '<geom type="capsule" size="0.1 0.3"/>', '<geom type="box" size="0.1 0.2 0.3"/>',
-    '<geom type="cylinder" size="0.1 0.3"/>', '<geom type="ellipsoid" size="0.1 0.2 0.3"/>',
-])  # fmt: skip
-def test_triangles_lie_on_the_geom(geom):
-    placed = geom.replace("/>", ' pos="0.1 0.2 0.3" euler="20 30 40"/>')
-    model = mujoco.MjModel.from_xml_string(f"<mujoco><worldbody><body>{placed}</body></worldbody></mujoco>")
-    data = mujoco.MjData(model)
-    mujoco.mj_forward(model, data)
+# How far points in a geom's own frame are from its surface (of the ellipsoid a multiple of it).
+SURFACES = {
+    "sphere": ("0.2", lambda p: np.linalg.norm(p, axis=1) - 0.2),
+    "ellipsoid": ("0.1 0.2 0.3", lambda p: np.linalg.norm(p / (0.1, 0.2, 0.3), axis=1) - 1.0),
+    "box": ("0.1 0.2 0.3", lambda p: (np.abs(p) - (0.1, 0.2, 0.3)).max(axis=1)),
+    "capsule": ("0.1 0.3", lambda p: np.linalg.norm(p - np.clip(p, (0, 0, -0.3), (0, 0, 0.3)), axis=1) - 0.1),
+    "cylinder": ("0.1 0.3", lambda p: np.maximum(np.hypot(p[:, 0], p[:, 1]) - 0.1, np.abs(p[:, 2]) - 0.3)),
+}
+
+
+@pytest.mark.parametrize("kind", SURFACES)
+def test_triangles_lie_on_the_geom(kind):
+    size, distance = SURFACES[kind]
+    geom = f'<geom type="{kind}" size="{size}" pos="0.1 0.2 0.3" euler="20 30 40"/>'
+    model = mujoco.MjModel.from_xml_string(f"<mujoco><worldbody><body>{geom}</body></worldbody></mujoco>")
     (part,) = meshes.body_parts(model)
-    centre = data.geom_xpos[0]
-    axis = data.geom_xmat[0].reshape(3, 3)[:, 2]
-    group = np.array([1, 1, 1, 1, 1, 1], np.uint8)
-    for vertex in part.vertices[::7]:  # a ray from far outside through the vertex towards the middle meets it there
-        direction = (centre - vertex) / np.linalg.norm(centre - vertex)
-        if abs(direction @ axis) > 0.99:
-            continue  # MuJoCo's rays along the axis of a capsule or cylinder miss its end
-        start = vertex - 3.0 * direction
-        distance = mujoco.mj_ray(model, data, start, direction, group, 1, -1, np.zeros(1, np.int32))
-        assert distance == pytest.approx(3.0, abs=0.005)
+    own = rot.rotate(rot.conjugate(model.geom_quat[0]), part.vertices - model.geom_pos[0])
+    np.testing.assert_allclose(distance(own), 0.0, atol=1e-9)
+    reach = np.abs(own).max(axis=0)
+    np.testing.assert_allclose(reach[2], {"sphere": 0.2, "capsule": 0.4}.get(kind, 0.3), atol=1e-9)
+    corners = own[part.faces]
+    outwards = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    assert (np.einsum("fi,fi->f", outwards, corners.mean(axis=1)) > -1e-12).all()
 
 
 def test_every_part_of_the_humanoid_has_its_body():
