@@ -1,0 +1,257 @@
+"""Retargeting: a clip of any skeleton performed by another, by default our humanoid.
+
+1. Bodies meet in roles (:mod:`rlsuite.motion.joint_maps`), rest poses in an anatomical frame (``rest_pose``).
+2. Rotations are transferred, limbs scaled one by one, the root's path by the length of the legs (``transfer``).
+3. Feet that stand are locked to the ground (:mod:`rlsuite.motion.contacts`, ``foot_locks``).
+4. Inverse kinematics over the whole clip meets positions and rotations within the joint limits
+   (:mod:`rlsuite.motion.inverse_kinematics`); the correction that it makes is smoothed over time and met again.
+
+Units need not be known: the length of the legs sets the scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+
+from rlsuite.errors import MotionError
+from rlsuite.motion import body, inverse_kinematics, joint_maps, kinematics, sampling
+from rlsuite.motion import contacts as contacts_
+from rlsuite.motion import rotations as rot
+from rlsuite.motion.clip import MotionClip
+from rlsuite.motion.joint_maps import ROLES, SIDES
+from rlsuite.motion.retargeting import transfer
+from rlsuite.motion.retargeting.foot_locks import Soles
+from rlsuite.motion.retargeting.report import Report, Spread
+from rlsuite.motion.retargeting.rest_pose import RestPose
+from rlsuite.motion.skeleton import Skeleton
+
+__all__ = ["Report", "Retargeted", "Spread", "retarget"]
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Names = Mapping[str, str | None] | str | Path
+# weights of position (1) and rotation (metres per radian) by the part of a role
+POSITION = {"pelvis": 0.5, "shin": 0.5, "foot": 1.0, "lower_arm": 0.5, "hand": 1.0}
+ROTATION = {
+    "pelvis": 0.3, "torso": 0.3, "head": 0.15, "thigh": 0.02, "shin": 0.02, "foot": 0.05, "toe": 0.05, "upper_arm": 0.02,
+    "lower_arm": 0.02, "hand": 0.02,
+}  # fmt: skip
+LONE = 0.2  # of the last segment of a limb that has no point at its end
+SOLE, STANDING = 0.7, 10.0  # of a point of the sole that swings and that stands
+SMOOTHED = 0.1  # weight, per radian or metre, of the smoothed pose in the second search
+ITERATIONS, TOLERANCE, GAIN = 12, 1e-6, 2e-3
+SEAM = 1.0  # seconds of the neighbouring cycles that a cycle is retargeted with
+
+
+@dataclass(frozen=True)
+class Retargeted:
+    """The clip on the target's skeleton, and how well it fits."""
+
+    clip: MotionClip
+    report: Report
+
+
+def retarget(
+    clip: MotionClip,
+    target: Skeleton | None = None,
+    *,
+    mapping: Names | None = None,
+    target_mapping: Names | None = None,
+    scale: float | Literal["auto"] = "auto",
+    contacts: Literal["auto", "clip", "none"] = "auto",
+    ground: Literal["auto", "keep"] = "auto",
+    smoothing: float = 0.03,
+) -> Retargeted:
+    """The motion of ``clip`` on ``target``.
+
+    Args:
+        target: any skeleton with a free root; default: our humanoid.
+        mapping: roles of the source's bodies, ``{role: name}`` or a JSON file, where their names do not tell;
+            target_mapping: those of the target's. See :mod:`rlsuite.motion.joint_maps`.
+        scale: of the root's path; ``auto``: the ratio of the legs' lengths.
+        contacts: when feet are locked to the ground: judged from height and speed, as the clip says (its labels by foot),
+            or never.
+        ground: ``auto`` raises the motion so that feet stand at height 0, ``keep`` leaves it where scaling puts it.
+        smoothing: seconds (standard deviation) over which the corrections of inverse kinematics are smoothed; 0: not.
+
+    Raises:
+        SkeletonError: roles that must be are not found, or the rest pose shows no left and up.
+        MotionError: the target has no free root, a setting is not one, or the clip has no labels where they are asked for.
+    """
+    target = body.skeleton() if target is None else target
+    _check(clip, scale, contacts, ground, smoothing)
+    source_rest = RestPose.of(clip.skeleton, joint_maps.match(clip.skeleton, mapping))
+    target_rest = RestPose.of(target, joint_maps.match(target, target_mapping))
+    factor = _scale(source_rest, target_rest) if scale == "auto" else float(scale)
+    poses, middle = _with_neighbours(clip)
+    goal = transfer.goal(source_rest, target_rest, poses, factor)
+    guess = transfer.first_guess(target_rest, goal)
+    labels = _labels(clip, len(poses), middle.start) if contacts == "clip" else None
+    soles = Soles.under(target_rest, goal, clip.fps, level=ground == "auto", label=contacts != "none", given=labels)
+    goal = goal.raised(soles.offset)
+    guess[:, :3] += (0.0, 0.0, soles.offset)
+    targets = _targets(target_rest, goal, soles)
+    solution = inverse_kinematics.solve(target, guess, targets, iterations=ITERATIONS, tolerance=TOLERANCE, gain=GAIN)
+    if smoothing > 0.0:
+        calm = _smoothed(target, guess, solution.qpos, smoothing * clip.fps)
+        solution = inverse_kinematics.solve(
+            target, calm, targets, reference=calm, reference_weight=SMOOTHED, iterations=ITERATIONS,
+            tolerance=TOLERANCE, gain=GAIN,
+        )  # fmt: skip
+    out = solution.qpos[middle]
+    result = replace(
+        clip,
+        qpos=out,
+        skeleton=target,
+        contacts=soles.by_foot[middle] if soles.labelled else None,
+        contact_names=target.feet if soles.labelled else (),
+        startable=None,
+    )
+    report = _report(clip, source_rest, target_rest, factor, goal, soles, middle, out, solution)
+    result = result.with_step(
+        "retarget", source=clip.skeleton.name, target=target.name, scale=factor, height_offset=soles.offset,
+        end_effector_error_cm=report.end_effector_error.mean, slide_cm_per_s=report.slide.mean,
+    )  # fmt: skip
+    return Retargeted(result, report)
+
+
+def _check(clip: MotionClip, scale: float | str, contacts: str, ground: str, smoothing: float) -> None:
+    if scale != "auto" and not (isinstance(scale, int | float) and np.isfinite(scale) and scale > 0.0):
+        raise MotionError(f"scale must be 'auto' or a positive number, not {scale!r}")
+    if contacts not in ("auto", "clip", "none"):
+        raise MotionError(f"contacts must be 'auto', 'clip' or 'none', not {contacts!r}")
+    if contacts == "clip" and clip.contacts is None:
+        raise MotionError(f"clip {clip.name!r} has no labels of contacts; use contacts='auto'")
+    if ground not in ("auto", "keep"):
+        raise MotionError(f"ground must be 'auto' or 'keep', not {ground!r}")
+    if not (np.isfinite(smoothing) and smoothing >= 0.0):
+        raise MotionError(f"smoothing must be 0 or more seconds, not {smoothing!r}")
+
+
+def _scale(source: RestPose, target: RestPose) -> float:
+    if min(source.leg_length, target.leg_length) <= 0.0:
+        raise MotionError("the legs of a rest pose have no length; give the scale of the motion (scale=)")
+    return target.leg_length / source.leg_length
+
+
+def _with_neighbours(clip: MotionClip) -> tuple[Array, slice]:
+    """The poses, for a cycle with some of the cycles before and after, so that its seam is as smooth as the rest."""
+    if clip.loop != "wrap":
+        return clip.qpos, slice(0, clip.n_frames)
+    extra = min(clip.n_frames - 1, round(SEAM * clip.fps))
+    before, after = np.arange(-extra, 0) / clip.fps, clip.duration + np.arange(1, extra + 1) / clip.fps
+    poses = np.concatenate((sampling.sample(clip, before), clip.qpos, sampling.sample(clip, after)))
+    return poses, slice(extra, extra + clip.n_frames)
+
+
+def _labels(clip: MotionClip, n: int, start: int) -> dict[str, Mask]:
+    """Side to ``(n,)`` whether the clip's own labels say that a foot of that side stands; ``start``: where its frame 0 is."""
+    frames = (np.arange(n) - start) % max(1, clip.n_frames - 1) if clip.loop == "wrap" else np.arange(n)
+    sides: dict[str, Mask] = {}
+    for column, name in enumerate(clip.contact_names):
+        side = joint_maps.side_of(name)
+        if side is not None and clip.contacts is not None:
+            sides[side] = sides.get(side, np.zeros(n, bool)) | clip.contacts[frames, column]
+    return sides
+
+
+def _targets(rest: RestPose, goal: transfer.Goal, soles: Soles) -> inverse_kinematics.Targets:
+    """What inverse kinematics is asked to meet: joints and soles in place, all bodies turned as the source's."""
+    n = len(soles.wanted)
+    bodies, offsets, places, weights = [], [], [], []
+    for role, place in goal.position.items():
+        weight = POSITION.get(joint_maps.part_of(role), 0.0)
+        if weight and role in goal.rotation:
+            standing = soles.of(rest.roles[role])
+            if standing.any():  # a foot follows what its sole is held to
+                place = place + (soles.locked - soles.wanted)[:, standing].mean(axis=1)
+            bodies.append(rest.roles[role])
+            offsets.append((0.0, 0.0, 0.0))
+            places.append(place)
+            weights.append(np.full(n, weight))
+    for i, point in enumerate(soles.points):
+        bodies.append(point.body)
+        offsets.append(point.offset)
+        places.append(soles.locked[:, i])
+        weights.append(np.where(soles.touching[:, i], STANDING, SOLE))
+    turns = {role: ROTATION[joint_maps.part_of(role)] for role in goal.rotation}
+    for side in SIDES:  # where nothing lies at the end of a limb to be put in place, its direction must do
+        if f"{side}_hand" not in goal.position and f"{side}_lower_arm" in turns:
+            turns[f"{side}_lower_arm"] = LONE
+        if np.count_nonzero(soles.of(rest.roles[f"{side}_foot"])) < 2:
+            turns[f"{side}_foot"] = LONE
+    return inverse_kinematics.Targets(
+        point_bodies=tuple(bodies),
+        offsets=np.array(offsets).reshape(-1, 3),
+        positions=np.stack(places, axis=1),
+        point_weights=np.stack(weights, axis=1),
+        bodies=tuple(rest.roles[role] for role in turns),
+        rotations=np.stack([goal.rotation[role] for role in turns], axis=1),
+        rotation_weights=np.array(list(turns.values())),
+    )
+
+
+def _smoothed(skeleton: Skeleton, guess: Array, qpos: Array, frames: float) -> Array:
+    """The poses with what was added to the first guess smoothed in time: the motion itself stays as sharp as it is."""
+    added = sampling.difference(skeleton, guess, qpos)
+    return sampling.integrate(skeleton, guess, gaussian_filter1d(added, frames, axis=0, mode="nearest"))
+
+
+def _report(
+    clip: MotionClip, source: RestPose, target: RestPose, scale: float, goal: transfer.Goal, soles: Soles,
+    middle: slice, qpos: Array, solution: inverse_kinematics.Solution,
+) -> Report:  # fmt: skip
+    skeleton = target.skeleton
+    place, quat = kinematics.forward(skeleton, qpos)
+    shown = [role for role in ROLES if role in goal.rotation]
+    position = {
+        role: Spread.of(100.0 * np.linalg.norm(place[:, target.roles[role]] - goal.position[role][middle], axis=-1))
+        for role in shown
+        if role in goal.position and joint_maps.part_of(role) in POSITION
+    }
+    rotation = {
+        role: Spread.of(np.degrees(rot.angle_between(quat[:, target.roles[role]], goal.rotation[role][middle])))
+        for role in shown
+    }
+    beyond = np.abs(inverse_kinematics.within_limits(skeleton, qpos) - qpos)
+    stood = contacts_.positions(skeleton, soles.points, qpos) if soles.points else np.zeros((len(qpos), 0, 3))
+    touching = soles.touching[middle]
+    return Report(
+        source=clip.skeleton.name,
+        target=skeleton.name,
+        frames=len(qpos),
+        fps=clip.fps,
+        roles={r: (clip.skeleton.body_names[source.roles[r]], skeleton.body_names[target.roles[r]]) for r in shown},
+        unmatched=tuple(role for role in ROLES if (role in source.roles) != (role in target.roles)),
+        scale=scale,
+        limb_ratios=_limb_ratios(source, target),
+        height_offset=soles.offset,
+        position_error=position,
+        rotation_error=rotation,
+        limit_violations=int(np.count_nonzero(beyond > 1e-9)),
+        largest_violation=float(beyond.max(initial=0.0)),
+        slide=Spread.of(100.0 * contacts_.slide(stood, touching, clip.fps)),
+        source_slide=Spread.of(100.0 * contacts_.slide(soles.wanted[middle], touching, clip.fps)),
+        contact_frames=dict(zip(skeleton.feet, soles.by_foot[middle].sum(axis=0).tolist(), strict=True))
+        if soles.labelled
+        else {},
+        unconverged=int(np.count_nonzero(~solution.converged[middle])),
+        iterations=float(solution.iterations[middle].mean()),
+    )
+
+
+def _limb_ratios(source: RestPose, target: RestPose) -> dict[str, float]:
+    ratios = {}
+    for limb, part in (("thigh", "thigh"), ("shin", "shin"), ("upper arm", "upper_arm"), ("lower arm", "lower_arm")):
+        lengths = [(source.length(f"{side}_{part}"), target.length(f"{side}_{part}")) for side in SIDES
+                   if f"{side}_{part}" in source.roles and f"{side}_{part}" in target.roles]  # fmt: skip
+        if lengths and min(min(pair) for pair in lengths) > 0.0:
+            ratios[limb] = float(np.mean([theirs / ours for ours, theirs in lengths]))
+    return ratios

@@ -1,0 +1,179 @@
+"""Feet that stand do not slide: places on the ground to which soles are locked while they touch.
+
+The points of a sole that touch during one stance of a foot are given one place each: that of their mean, with the sole
+laid flat at its own size where all of it touches. A stance whose points wander further than a tolerance is cut where it
+wanders fastest, and the foot steps over. Between stances the correction fades in and out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rlsuite.motion import contacts, joint_maps
+from rlsuite.motion import rotations as rot
+from rlsuite.motion.contacts import SolePoint, runs
+from rlsuite.motion.retargeting.rest_pose import RestPose
+from rlsuite.motion.retargeting.transfer import Goal
+from rlsuite.motion.skeleton import Skeleton
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+WANDER = 0.02  # metres that a locked point may be from where it was
+FADE = 0.15  # seconds
+
+
+@dataclass(frozen=True)
+class Soles:
+    """Points of the target's soles: where the source puts them and where they are to be.
+
+    Attributes:
+        wanted: ``(T, n, 3)`` raised to the ground. locked: the same with standing points held still.
+        touching: ``(T, n)``. by_foot: ``(T, feet)``. labelled: whether contacts are known at all.
+        offset: metres by which all is raised.
+    """
+
+    points: tuple[SolePoint, ...]
+    wanted: Array
+    locked: Array
+    touching: Mask
+    by_foot: Mask
+    labelled: bool
+    offset: float
+
+    def of(self, body: int) -> Mask:
+        """``(n,)`` which points are on a body."""
+        return np.array([point.body == body for point in self.points], bool)
+
+    @classmethod
+    def under(
+        cls, rest: RestPose, goal: Goal, fps: float, *, level: bool, label: bool, given: Mapping[str, Mask] | None
+    ) -> Soles:
+        """Soles where the goal puts them.
+
+        Args:
+            level: raise them to stand at height 0. label: whether to find and lock contacts.
+            given: labels by side, in place of those by speed.
+        """
+        skeleton = rest.skeleton
+        roles = {body: role for role, body in rest.roles.items() if role in goal.rotation and role in goal.position}
+        points = contacts.sole_points(skeleton) if skeleton.feet else ()
+        points = tuple(point for point in points if point.body in roles)
+        n = len(goal.position["pelvis"])
+        wanted = np.zeros((n, len(points), 3))
+        for i, point in enumerate(points):
+            role = roles[point.body]
+            wanted[:, i] = goal.position[role] + rot.rotate(goal.rotation[role], point.offset)
+        touching = np.zeros((n, len(points)), bool)
+        if not points:
+            return cls(points, wanted, wanted, touching, np.zeros((n, len(skeleton.feet)), bool), False, 0.0)
+        clearance = np.array([point.clearance for point in points])
+        speed = contacts.speeds(wanted, fps)
+        ground = contacts.ground_height(wanted[..., 2] - clearance, speed)
+        offset = -ground if level else 0.0
+        wanted[..., 2] += offset
+        locked = wanted
+        if label:
+            over = wanted - (0.0, 0.0, ground + offset)
+            heights = over[..., 2] - clearance
+            if given is None:
+                touching = contacts.label(heights, speed, fps)
+            else:
+                touching = _low(heights, points, [given.get(joint_maps.side_of(p.foot) or "") for p in points])
+            locked, touching = lock(skeleton, points, over, touching, fps)
+            locked[..., 2] = np.maximum(locked[..., 2], 0.0) + ground + offset
+        return cls(points, wanted, locked, touching, contacts.by_foot(skeleton, points, touching), label, offset)
+
+
+def _low(heights: Array, points: tuple[SolePoint, ...], standing: list[Mask | None]) -> Mask:
+    """``(T, n)`` the points of standing feet that are within 2 cm of the foot's lowest one."""
+    out = np.zeros(heights.shape, bool)
+    for i, (point, stands) in enumerate(zip(points, standing, strict=True)):
+        if stands is not None:
+            lowest = heights[:, [p.foot == point.foot for p in points]].min(axis=1)
+            out[:, i] = stands & (heights[:, i] < lowest + 0.02)
+    return out
+
+
+def lock(
+    skeleton: Skeleton, points: tuple[SolePoint, ...], places: Array, touching: Mask, fps: float
+) -> tuple[Array, Mask]:
+    """Places ``(T, n, 3)`` with those of touching points held still on the ground (height 0), and what touches still.
+
+    Args:
+        places: ``(T, n, 3)`` sole points, the ground at 0. touching: ``(T, n)``.
+    """
+    touching, held = touching.copy(), places.copy()
+    clearance = np.array([point.clearance for point in points])
+    step = max(1, round(0.04 * fps))
+    for foot in skeleton.feet:
+        columns = [i for i, point in enumerate(points) if point.foot == foot]
+        layout = _layout(skeleton, [points[i] for i in columns])
+        queue = runs(touching[:, columns].any(axis=1))
+        while queue:
+            a, b = queue.pop()
+            still = _places(places[a:b, columns, :2], touching[a:b, columns], layout)
+            away = np.linalg.norm(places[a:b, columns, :2] - still, axis=-1) * touching[a:b, columns]
+            if away.max() > WANDER and b - a > 3 * step:
+                cut = _fastest(places[a:b, columns], touching[a:b, columns], step) + a
+                touching[max(a, cut - step // 2) : min(b, cut - step // 2 + step), columns] = False
+                queue += [(a + x, a + y) for x, y in runs(touching[a:b, columns].any(axis=1))]
+                continue
+            held[a:b, columns, :2] = np.where(touching[a:b, columns, None], still, places[a:b, columns, :2])
+    held[..., 2] = np.where(touching, clearance, places[..., 2])
+    return places + _faded(held - places, touching, fps), touching
+
+
+def _layout(skeleton: Skeleton, points: list[SolePoint]) -> Array:
+    """``(k, 2)`` where the points of one flat sole are, seen from above, about their middle."""
+    places = contacts.positions(skeleton, tuple(points), skeleton.rest_qpos)[:, :2]
+    return np.asarray(places - places.mean(axis=0))
+
+
+def _places(places: Array, touching: Mask, layout: Array) -> Array:
+    """``(k, 2)`` for the points of a stance, ``(t, k, 2)``."""
+    weight = touching / np.maximum(touching.sum(axis=0), 1)
+    mean = np.einsum("tk,tki->ki", weight, places)
+    flat = touching.all(axis=1)
+    if len(layout) == 1 or not flat.any():
+        return np.asarray(mean)
+    flat_mean = places[flat].mean(axis=0)
+    middle = flat_mean.mean(axis=0)
+    # the turn of the layout that fits best (Procrustes in the plane)
+    a, b = layout, flat_mean - middle
+    angle = np.arctan2(np.sum(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]), np.sum(a * b))
+    c, s = np.cos(angle), np.sin(angle)
+    return np.asarray(middle + layout @ np.array([[c, s], [-s, c]]))
+
+
+def _fastest(places: Array, touching: Mask, margin: int) -> int:
+    """Frame, ``margin`` away from both ends, at which touching points move fastest."""
+    step = np.linalg.norm(np.gradient(places[..., :2], axis=0), axis=-1) * touching
+    return margin + int(np.argmax(step.max(axis=1)[margin:-margin]))
+
+
+def _faded(correction: Array, touching: Mask, fps: float) -> Array:
+    """Corrections ``(T, n, 3)`` that are given where points touch, carried on beyond both ends of each contact."""
+    out = correction.copy()
+    length = max(1, round(FADE * fps))
+    n = len(correction)
+    for column in range(correction.shape[1]):
+        for a, b in runs(~touching[:, column]):
+            t = np.arange(b - a)
+            out[a:b, column] = 0.0
+            if a > 0:  # after a contact
+                share = _ease(1.0 - (t + 1.0) / min(length, b - a + 1))
+                out[a:b, column] += share[:, None] * correction[a - 1, column]
+            if b < n:
+                share = _ease(1.0 - (b - a - t) / min(length, b - a + 1))
+                out[a:b, column] += share[:, None] * correction[b, column]
+    return out
+
+
+def _ease(share: Array) -> Array:
+    """0 at 0, 1 at 1, level at both."""
+    share = np.clip(share, 0.0, 1.0)
+    return share * share * (3.0 - 2.0 * share)

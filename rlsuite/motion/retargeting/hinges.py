@@ -1,0 +1,105 @@
+"""The turn of a body spread over its joints: angles of one, two or three hinges within their limits, over a whole clip.
+
+Three orthogonal hinges reach every rotation by two sets of angles, which meet in gimbal lock. Which one each frame takes
+is the shortest path through the clip (Viterbi 1967): what leaves the limits costs most, then what moves.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rlsuite.motion import rotations as rot
+from rlsuite.motion.skeleton import Skeleton
+
+Array = NDArray[np.float64]
+OUTSIDE = 100.0  # how much more a squared radian beyond a limit costs than one moved in a frame
+
+
+def turns_freely(skeleton: Skeleton, body: int) -> bool:
+    """Whether the body has a ball joint or three orthogonal hinges."""
+    kinds = [skeleton.joints[j].kind for j in skeleton.joints_of[body]]
+    return "ball" in kinds or body in skeleton.spherical_hinges
+
+
+def lone_hinge(skeleton: Skeleton, body: int) -> tuple[Array, float] | None:
+    """Axis ``(3,)`` of a body that turns about a single hinge, and the sign of its bending: the longer half of its range."""
+    joints = [skeleton.joints[j] for j in skeleton.joints_of[body] if skeleton.joints[j].kind != "slide"]
+    if len(joints) != 1 or joints[0].kind != "hinge" or joints[0].range is None:
+        return None
+    low, high = (limit - joints[0].reference for limit in joints[0].range)
+    if abs(low + high) < 0.2 * (high - low):
+        return None
+    return np.array(joints[0].axis), float(np.sign(low + high))
+
+
+def set_turn(skeleton: Skeleton, body: int, turn: Array, qpos: Array) -> Array:
+    """Write the joints of ``body`` into ``qpos`` ``(T, nq)`` so that it turns by ``turn`` ``(T, 4)`` from its rest pose as
+    nearly as they can; returns the turn that it makes. Hinges that are not orthogonal stay at rest."""
+    joints = [j for j in skeleton.joints_of[body] if skeleton.joints[j].kind != "slide"]
+    columns = [skeleton.qpos_address[j] for j in joints]
+    kinds = {skeleton.joints[j].kind for j in joints}
+    if kinds == {"ball"} and len(joints) == 1:
+        joint, at = skeleton.joints[joints[0]], columns[0]
+        vector = rot.log(turn)
+        if joint.range is not None:
+            angle = np.linalg.norm(vector, axis=-1, keepdims=True)
+            vector *= np.minimum(1.0, joint.range[1] / np.maximum(angle, 1e-12))
+        qpos[:, at : at + 4] = rot.continuous(rot.exp(vector))
+    elif kinds == {"hinge"} and len(joints) <= 3:
+        axes = np.array([skeleton.joints[j].axis for j in joints])
+        if np.allclose(axes @ axes.T, np.eye(len(axes)), atol=1e-6):
+            reference = np.array([skeleton.joints[j].reference for j in joints])
+            ranges = np.array([skeleton.joints[j].range or (-np.inf, np.inf) for j in joints]) - reference[:, None]
+            qpos[:, columns] = _angles(axes, ranges, turn) + reference
+    return skeleton.local_rotations(qpos)[:, body] if joints else np.broadcast_to(rot.IDENTITY, turn.shape)
+
+
+def _angles(axes: Array, ranges: Array, turn: Array) -> Array:
+    """``(T, n)`` within ``ranges`` ``(n, 2)``."""
+    n = len(axes)
+    if n == 1:
+        angles = _nearest_turn(rot.twist_angle(turn, axes[0])[:, None], ranges)
+        return np.clip(angles, ranges[:, 0], ranges[:, 1])
+    if n == 2:
+        axes = np.vstack((axes, np.cross(axes[0], axes[1])))
+        ranges = np.vstack((ranges, [-0.1, 0.1]))
+    hand = np.array([1.0, 1.0, np.sign(np.linalg.det(axes))])  # a left-handed triple: the last axis turned round
+    in_axes = np.concatenate((turn[:, :1], turn[:, 1:] @ (axes * hand[:, None]).T), axis=-1)
+    first = rot.to_euler(in_axes, "xyz")
+    second = first * np.array([1.0, -1.0, 1.0]) + np.pi
+    branches = np.stack([_nearest_turn(branch * hand, ranges) for branch in (first, second)])  # (2, T, 3)
+    chosen = _shortest_path(branches, ranges)
+    return np.clip(chosen, ranges[:, 0], ranges[:, 1])[:, :n]
+
+
+def _nearest_turn(angles: Array, ranges: Array) -> Array:
+    """Shifted by whole turns to where the range is; without one, unrolled in time."""
+    bounded = np.isfinite(ranges).all(axis=1)
+    middle = np.where(bounded, np.where(bounded[:, None], ranges, 0.0).mean(axis=1), 0.0)
+    near = angles - 2.0 * np.pi * np.round((angles - middle) / (2.0 * np.pi))
+    return np.where(bounded, near, np.unwrap(near, axis=0))
+
+
+def _shortest_path(branches: Array, ranges: Array) -> Array:
+    """``(T, 3)`` of the ``(2, T, 3)`` that costs least."""
+    out = np.maximum(0.0, np.maximum(ranges[:, 0] - branches, branches - ranges[:, 1]))
+    outside = OUTSIDE * np.sum(out**2, axis=-1)
+    for this, other in ((0, 1), (1, 0)):
+        if (outside[this] < outside[other]).all():  # the limits alone tell
+            return branches[this]
+    moved = np.sum((branches[:, None, 1:] - branches[None, :, :-1]) ** 2, axis=-1)  # (to, from, T - 1)
+    cost = [float(outside[0, 0]), float(outside[1, 0])]
+    came: list[tuple[int, int]] = []
+    for (o0, o1), ((m00, m01), (m10, m11)) in zip(
+        outside[:, 1:].T.tolist(), moved.transpose(2, 0, 1).tolist(), strict=True
+    ):
+        via = (int(cost[1] + m01 < cost[0] + m00), int(cost[1] + m11 < cost[0] + m10))
+        cost = [o0 + (cost[1] + m01 if via[0] else cost[0] + m00), o1 + (cost[1] + m11 if via[1] else cost[0] + m10)]
+        came.append(via)
+    state = int(cost[1] < cost[0])
+    path = [state]
+    for via in reversed(came):
+        state = via[state]
+        path.append(state)
+    return branches[np.array(path[::-1]), np.arange(branches.shape[1])]
