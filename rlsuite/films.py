@@ -87,14 +87,19 @@ def write_mp4(path: str | Path, frames: Iterable[Frame], fps: float) -> Path:
     return Path(path)
 
 
-def write_gif(path: str | Path, frames: Sequence[Frame], fps: float, *, last_seconds: float = 1.5) -> Path:
-    """Write ``frames`` to an animated GIF (:func:`encode_gif`)."""
-    write_atomically(path, encode_gif(frames, fps, last_seconds=last_seconds), durable=False)
+def write_gif(path: str | Path, frames: Sequence[Frame], fps: float, **options: Any) -> Path:
+    """Write ``frames`` to an animated GIF (:func:`encode_gif`, which takes the ``options``)."""
+    write_atomically(path, encode_gif(frames, fps, **options), durable=False)
     return Path(path)
 
 
 def encode_gif(
-    frames: Sequence[Frame], fps: float, *, last_seconds: float = 1.5, largest_side: int = LARGEST_SIDE
+    frames: Sequence[Frame],
+    fps: float,
+    *,
+    last_seconds: float = 1.5,
+    largest_side: int = LARGEST_SIDE,
+    colours: int = COLOURS,
 ) -> bytes:
     """``frames`` as an animated GIF that repeats for ever, in time to a hundredth of a second.
 
@@ -109,7 +114,7 @@ def encode_gif(
     shown = [*range(0, len(frames) - 1, stride), len(frames) - 1]
     times = [10 * round(100 * at / fps) for at in shown]  # milliseconds, rounded as a whole: the pace does not drift
     durations = [*np.diff(times).tolist(), round(1000 * last_seconds)]
-    first, *rest = (_paletted(reduced(frames[at], largest_side)) for at in shown)
+    first, *rest = (_paletted(reduced(frames[at], largest_side), colours) for at in shown)
     buffer = io.BytesIO()
     first.save(buffer, "GIF", save_all=True, append_images=rest, duration=durations, loop=0, optimize=False, disposal=1)
     return buffer.getvalue()
@@ -124,7 +129,7 @@ def reduced(frame: Frame, largest_side: int) -> Frame:
     return np.array(image)
 
 
-def _paletted(frame: Frame) -> Image.Image:
+def _paletted(frame: Frame, colours: int) -> Image.Image:
     from PIL import Image
 
-    return Image.fromarray(frame).quantize(COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    return Image.fromarray(frame).quantize(colours, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)

@@ -116,8 +116,8 @@ class MujocoBackend:
         self._model: mujoco.MjModel | None = None
 
     def can_draw(self, scene: Scene) -> bool:
-        """Whether MuJoCo can: meshes of a second model, and scenes without an actor, it cannot."""
-        if not scene.actors:
+        """Whether MuJoCo can: meshes of a second model, and scenes that do not begin with a solid body, it cannot."""
+        if not scene.actors or scene.actors[0].alpha < 1:
             return False
         first = scene.actors[0].model
         return all(
@@ -188,30 +188,27 @@ class MujocoBackend:
 
     def _fill(self, drawn: mujoco.MjvScene, scene: Scene, *, ghosts: bool) -> NDArray[np.int64]:
         """Put the scene's geoms into MuJoCo's; the actor of each, -1 for marks and floor."""
-        option, everything = mujoco.MjvOption(), mujoco.mjtCatBit.mjCAT_ALL.value
-        option.flags[mujoco.mjtVisFlag.mjVIS_STATIC] = True
+        option, category = mujoco.MjvOption(), mujoco.mjtCatBit
         owners: list[int] = []
         planes = False
         for index, actor in enumerate(scene.actors):
             data = self._surfaces.posed(actor)
             mujoco.mj_camlight(actor.model, data)
-            start = drawn.ngeom if index else 0
             if index == 0:
-                mujoco.mjv_updateScene(actor.model, data, option, None, mujoco.MjvCamera(), everything, drawn)
-            else:
-                mujoco.mjv_addGeoms(actor.model, data, option, mujoco.MjvPerturb(), everything, drawn)
-            for g in drawn.geoms[start : drawn.ngeom]:
+                bits = category.mjCAT_ALL.value
+                mujoco.mjv_updateScene(actor.model, data, option, None, mujoco.MjvCamera(), bits, drawn)
+            elif actor.alpha < 1 and not ghosts:
+                continue
+            else:  # what stands still, such as the floor, is the first actor's
+                bits = category.mjCAT_DYNAMIC.value
+                mujoco.mjv_addGeoms(actor.model, data, option, mujoco.MjvPerturb(), bits, drawn)
+            for g in drawn.geoms[len(owners) : drawn.ngeom]:
                 _dress(g, actor, foreign=actor.model is not scene.actors[0].model)
-                hidden = (g.type == PLANE and index > 0) or (actor.alpha < 1 and not ghosts)
-                if hidden:
-                    g.rgba[3], g.segid, g.size[:] = 0.0, -1, 1e-6
-                    g.pos[:] = (0.0, 0.0, -1e4)
                 planes |= g.type == PLANE
                 owners.append(index)
         for mark in scene.marks:
             disc = mark.shape == "disc"
-            half = 0.12 * mark.radius
-            size = (mark.radius, mark.radius, half) if disc else (mark.radius, 0.0, 0.0)
+            size = (mark.radius, 0.12 * mark.radius, 0.0) if disc else (mark.radius, 0.0, 0.0)
             _add(drawn, CYLINDER if disc else SPHERE, size, mark.position, mark.colour)
             owners.append(-1)
         if scene.floor and not planes:

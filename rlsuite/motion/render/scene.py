@@ -52,7 +52,7 @@ class Actor:
         qpos: ArrayLike,
         offset: ArrayLike = (0.0, 0.0, 0.0),
         tint: Colour = GHOST_TINT,
-        alpha: float = 0.38,
+        alpha: float = 0.45,
     ) -> Actor:
         """A transparent body, such as the reference that another follows."""
         return cls(model, qpos, offset, tint, alpha)
