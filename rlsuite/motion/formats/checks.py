@@ -53,6 +53,8 @@ def read_bytes(path: Path, limit: int = MAX_FILE_BYTES) -> bytes:
 @contextmanager
 def opening(path: Path) -> Iterator[None]:
     """Errors of the operating system, in the suite's words."""
+    if "\0" in str(path):
+        raise MotionFormatError(f"{str(path)!r}: no such file")
     try:
         yield
     except FileNotFoundError:
@@ -76,7 +78,8 @@ def finite(path: Path, values: NDArray[np.generic], what: str, largest: float = 
     Raises:
         MotionFormatError: one of them is not a finite number, or beyond ``largest``.
     """
-    numbers = values.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # a signalling NaN says so when it is copied
+        numbers = values.astype(np.float64)
     wrong = ~(np.abs(numbers) <= largest)  # also true of NaN
     if wrong.any():
         index = tuple(int(i) for i in np.argwhere(wrong)[0])
@@ -214,7 +217,7 @@ def npz_arrays(path: Path, wanted: Collection[str]) -> dict[str, NDArray[np.gene
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, RuntimeError) as error:
         if isinstance(error, MotionFormatError):
             raise
-        raise MotionFormatError(f"{path}: a damaged .npz archive: {error}") from error
+        raise MotionFormatError(f"{path}: a damaged .npz archive: {printable(str(error))}") from error
     return found
 
 
