@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rlsuite.errors import MotionError, SkeletonError
-from rlsuite.motion import kinematics, sampling
+from rlsuite.motion import contacts, kinematics, sampling
 from rlsuite.motion import rotations as rot
 from rlsuite.motion.alignment import procrustes, to_root
 from rlsuite.motion.clip import MotionClip
@@ -153,26 +153,16 @@ def foot_skate(clip: MotionClip, *, height: float = SKATE_HEIGHT) -> float:
 
 
 def sole_points(clip: MotionClip) -> Array:
-    """``(T, F, 3)`` points that the feet stand on.
+    """``(T, F, 3)`` points that the feet stand on (:func:`rlsuite.motion.contacts.sole_points`), as high as they clear it.
 
-    The key points of the feet that are lowest in the rest pose, within 1 cm: heels and toes of our humanoid. A foot
-    without key points is its body, its height measured from the lowest it comes to.
+    Our humanoid stands on z = 0; for other skeletons the ground is judged from the motion.
     """
-    skeleton = clip.skeleton
-    chosen, bodies = [], []
-    rest = kinematics.keypoints(skeleton, skeleton.rest_qpos)
-    index = {name: i for i, name in enumerate(skeleton.keypoints)}
-    for foot in skeleton.feet:
-        body = skeleton.body(foot)
-        names = [name for name, (owner, _) in skeleton.keypoints.items() if owner == body]
-        heights = {name: rest[index[name], 2] for name in names}
-        chosen += [name for name in names if heights[name] <= min(heights.values()) + 0.01]
-        bodies += [] if names else [body]
-    feet = clip.bodies[0][:, bodies].copy()
-    if bodies:
-        feet[..., 2] -= feet[..., 2].min(axis=0)
-    soles = kinematics.keypoints(skeleton, clip.qpos, chosen) if chosen else np.empty((clip.n_frames, 0, 3))
-    return np.concatenate((soles, feet), axis=1)
+    points = contacts.sole_points(clip.skeleton)
+    places = contacts.positions(clip.skeleton, points, clip.qpos)
+    places[..., 2] -= np.array([point.clearance for point in points])
+    if clip.skeleton.shape is None:
+        places[..., 2] -= contacts.ground_height(places[..., 2], contacts.speeds(places, clip.fps))
+    return places
 
 
 # Two clips ------------------------------------------------------------------------------------------------------------
