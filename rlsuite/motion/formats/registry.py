@@ -59,8 +59,8 @@ class _Formats(Mapping[str, Format]):
     @cached_property
     def _by_name(self) -> dict[str, Format]:
         package = import_module("rlsuite.motion.formats")
-        modules = (import_module(f"{package.__name__}.{m.name}") for m in pkgutil.iter_modules(package.__path__))
-        found = (vars(module).get("FORMAT") for module in modules)
+        names = (m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_"))
+        found = (vars(import_module(f"{package.__name__}.{name}")).get("FORMAT") for name in names)
         return {entry.name: entry for entry in found if isinstance(entry, Format)}
 
     def __getitem__(self, name: str) -> Format:
