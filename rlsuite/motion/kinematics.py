@@ -2,9 +2,13 @@
 
 The same arithmetic as MuJoCo's ``mj_kinematics`` (joints of a body act one after another, each about its anchor), for
 skeletons that need no compiled model. :mod:`rlsuite.motion.kinematics_torch` is its differentiable twin.
+
+Each of the seven numbers of a body is one array over all poses, so that every operation runs through memory once.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,40 +17,106 @@ from rlsuite.motion import rotations as rot
 from rlsuite.motion.skeleton import Skeleton
 
 Array = NDArray[np.float64]
+Parts = tuple[Array | float, ...]  # components of vectors or quaternions: one array over the poses, or one number for all
+BLOCK = 2048  # poses whose intermediate arrays stay in the processor's cache
 
 
 def forward(skeleton: Skeleton, qpos: ArrayLike) -> tuple[Array, Array]:
     """Positions ``(..., nbody, 3)`` and rotations ``(..., nbody, 4)`` of all bodies in the world."""
     qpos = np.asarray(qpos, np.float64)
-    lead = qpos.shape[:-1]
-    position, quat = np.empty((*lead, skeleton.nbody, 3)), np.empty((*lead, skeleton.nbody, 4))
+    rows = qpos.reshape(-1, skeleton.nq)
+    position, quat = np.empty((len(rows), skeleton.nbody, 3)), np.empty((len(rows), skeleton.nbody, 4))
+    for start in range(0, len(rows), BLOCK):
+        part = slice(start, start + BLOCK)
+        _forward(skeleton, rows[part], position[part], quat[part])
+    return position.reshape(*qpos.shape[:-1], skeleton.nbody, 3), quat.reshape(*qpos.shape[:-1], skeleton.nbody, 4)
+
+
+def _forward(skeleton: Skeleton, rows: Array, position: Array, quat: Array) -> None:
+    columns = np.ascontiguousarray(rows.T)  # (nq, n)
+    hinges = [i for i, joint in enumerate(skeleton.joints) if joint.kind == "hinge"]
+    reference = np.array([[skeleton.joints[i].reference] for i in hinges]).reshape(-1, 1)
+    half = 0.5 * (columns[[skeleton.qpos_address[i] for i in hinges]] - reference)
+    cosine, sine = dict(zip(hinges, np.cos(half), strict=True)), dict(zip(hinges, np.sin(half), strict=True))
+    placed: list[tuple[Parts, Parts]] = []
     for body, parent in enumerate(skeleton.parents):
-        if parent < 0:
-            p = np.broadcast_to(skeleton.body_pos[body], (*lead, 3))
-            q = np.broadcast_to(skeleton.body_quat[body], (*lead, 4))
-        else:
-            p = position[..., parent, :] + rot.rotate(quat[..., parent, :], skeleton.body_pos[body])
-            q = rot.multiply(quat[..., parent, :], skeleton.body_quat[body])
+        p: Parts = tuple(skeleton.body_pos[body].tolist())
+        q: Parts = tuple(skeleton.body_quat[body].tolist())
+        if parent >= 0:
+            origin, frame = placed[parent]
+            p, q = _add(origin, _rotate(frame, p)), _multiply(frame, q)
         for j in skeleton.joints_of[body]:
             joint, at = skeleton.joints[j], skeleton.qpos_address[j]
             if joint.kind == "free":
-                p, q = qpos[..., at : at + 3], rot.normalize(qpos[..., at + 3 : at + 7])
+                p, q = tuple(columns[at : at + 3]), tuple(rot.normalize(rows[:, at + 3 : at + 7]).T.copy())
             elif joint.kind == "slide":
-                p = p + rot.rotate(q, np.array(joint.axis)) * (qpos[..., at] - joint.reference)[..., None]
+                shift = columns[at] - joint.reference
+                p = _add(p, _rotate(q, tuple(x * shift if x else 0.0 for x in joint.axis)))
             else:
                 if joint.kind == "ball":
-                    turn = rot.normalize(qpos[..., at : at + 4])
+                    turn: Parts = tuple(rot.normalize(rows[:, at : at + 4]).T.copy())
                 else:
-                    turn = rot.from_axis_angle(joint.axis, qpos[..., at] - joint.reference)
-                turned = rot.multiply(q, turn)
+                    turn = (cosine[j], *(x * sine[j] if x else 0.0 for x in joint.axis))
+                turned = _multiply(q, turn)
                 if any(joint.anchor):
-                    p = p + rot.rotate(q, joint.anchor) - rot.rotate(turned, joint.anchor)
+                    back = _rotate(turned, tuple(-x for x in joint.anchor))
+                    p = _add(_add(p, _rotate(q, joint.anchor)), back)
                 q = turned
-        position[..., body, :], quat[..., body, :] = p, q
-    return position, quat
+        placed.append((p, q))
+        for i in range(3):
+            position[:, body, i] = p[i]
+        for i in range(4):
+            quat[:, body, i] = q[i]
 
 
-def keypoints(skeleton: Skeleton, qpos: ArrayLike, names: list[str] | None = None) -> Array:
+def _add(a: Parts, b: Parts) -> Parts:
+    return tuple(_sum((x, y)) for x, y in zip(a, b, strict=True))
+
+
+def _multiply(a: Parts, b: Parts) -> Parts:
+    """Hamilton product: ``b`` turns first."""
+    (aw, ax, ay, az), (bw, bx, by, bz) = a, b
+    return (
+        _sum((_times(aw, bw),), (_times(ax, bx), _times(ay, by), _times(az, bz))),
+        _sum((_times(aw, bx), _times(ax, bw), _times(ay, bz)), (_times(az, by),)),
+        _sum((_times(aw, by), _times(ay, bw), _times(az, bx)), (_times(ax, bz),)),
+        _sum((_times(aw, bz), _times(ax, by), _times(az, bw)), (_times(ay, bx),)),
+    )
+
+
+def _rotate(q: Parts, v: Parts) -> Parts:
+    """``v + w t + u × t`` with ``t = u × 2 v``."""
+    (w, x, y, z), (vx, vy, vz) = q, (2.0 * part for part in v)
+    tx = _sum((_times(y, vz),), (_times(z, vy),))
+    ty = _sum((_times(z, vx),), (_times(x, vz),))
+    tz = _sum((_times(x, vy),), (_times(y, vx),))
+    return (
+        _sum((v[0], _times(w, tx), _times(y, tz)), (_times(z, ty),)),
+        _sum((v[1], _times(w, ty), _times(z, tx)), (_times(x, tz),)),
+        _sum((v[2], _times(w, tz), _times(x, ty)), (_times(y, tx),)),
+    )
+
+
+def _times(a: Array | float, b: Array | float) -> Array | float:
+    """``a b``; the number 0, on which no further work is spent, where either is that number."""
+    if (isinstance(a, float) and a == 0.0) or (isinstance(b, float) and b == 0.0):
+        return 0.0
+    return a * b
+
+
+def _sum(plus: Sequence[Array | float], minus: Sequence[Array | float] = ()) -> Array | float:
+    """The terms of ``plus`` less those of ``minus``, leaving out the number 0."""
+    total: Array | float = 0.0
+    for term in plus:
+        if not (isinstance(term, float) and term == 0.0):
+            total = term if isinstance(total, float) and total == 0.0 else total + term
+    for term in minus:
+        if not (isinstance(term, float) and term == 0.0):
+            total = total - term
+    return total
+
+
+def keypoints(skeleton: Skeleton, qpos: ArrayLike, names: Sequence[str] | None = None) -> Array:
     """``(..., n, 3)`` positions of the skeleton's key points (all of them, in its order, or those named)."""
     position, quat = forward(skeleton, qpos)
     chosen = [skeleton.keypoints[name] for name in (skeleton.keypoints if names is None else names)]
