@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # environments.md and export.md have tests of their own; compare.md, statistics.md, gallery.md and speed.md have no Python
 PAGES = ("README", *(f"docs/{name}" for name in ("index", "agents", "extending", "train", "planning")))
-PAGES += tuple(f"docs/{name}" for name in ("monte-carlo", "td", "dyna", "policy-gradient", "deep"))
+PAGES += tuple(f"docs/{name}" for name in ("monte-carlo", "td", "dyna", "policy-gradient", "deep", "motion-formats"))
 PROGRAM = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^rlsuite (train .*)", re.MULTILINE)
 
