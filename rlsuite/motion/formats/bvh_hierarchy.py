@@ -216,4 +216,4 @@ def rate_of(text: str, frame_time: float) -> float:
     usual = [float(r) for r in COMMON_RATES] + [r / 1.001 for r in (24, 30, 60, 120)]
     printed_alike = [r for r in usual if abs(1.0 / r - frame_time) <= half]
     truncated_alike = [r for r in usual if 0.0 <= 1.0 / r - frame_time <= 2.0 * half]
-    return min(printed_alike or truncated_alike, key=lambda r: abs(r - rate), default=rate)
+    return min(printed_alike or truncated_alike, key=lambda r: (r % 1.0 > 0.0, abs(r - rate)), default=rate)

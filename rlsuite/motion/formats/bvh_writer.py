@@ -67,9 +67,9 @@ def write(
     away[..., 1:] = away[..., 1:] @ Axes(up, forward).matrix
     still = STILL * np.linalg.norm(from_suite[:, 0])
 
-    offsets = np.array(
-        [rest_position[b] - (rest_position[p] if p >= 0 else 0.0) for b, p in enumerate(skeleton.parents)]
-    )
+    offsets = rest_position - np.array([rest_position[p] if p >= 0 else np.zeros(3) for p in skeleton.parents])
+    if not source:  # a root without offset is read alike by programs that add it and by those that do not
+        offsets[[p < 0 for p in skeleton.parents]] = 0.0
     channels: list[str] = []
     columns: list[list[Array]] = []
     for body, parent in enumerate(skeleton.parents):

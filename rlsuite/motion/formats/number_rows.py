@@ -2,7 +2,8 @@
 
 Up to 15 significant digits the value is the double nearest to the decimal (mantissa and power of ten are both exact, so
 that their quotient is rounded once: Clinger 1990, "How to read floating point numbers accurately"); beyond, and with
-powers of ten above 22, it is within some units in the last place. The file is read in blocks, so memory goes by the rows that are kept.
+powers of ten above 22, it is within some units in the last place. The file is read in blocks, so memory goes by the
+rows that are kept.
 """
 
 from __future__ import annotations
