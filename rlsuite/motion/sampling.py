@@ -125,6 +125,15 @@ def sample(clip: MotionClip, times: ArrayLike, method: Method = "slerp") -> Arra
     return poses
 
 
+def interpolate_frames(clip: MotionClip, frames: ArrayLike) -> Array:
+    """``(..., nq)`` poses at fractional ``frames`` ``(...)`` from 0 to ``n_frames - 1``, without regard to cycles."""
+    frames = np.clip(np.asarray(frames, np.float64), 0.0, clip.n_frames - 1)
+    if clip.n_frames == 1:
+        return np.broadcast_to(clip.qpos[0], (*frames.shape, clip.skeleton.nq)).copy()
+    before = np.minimum(frames.astype(np.intp), clip.n_frames - 2)
+    return clip.tracks.arcs(before, frames - before)
+
+
 def sample_velocity(clip: MotionClip, times: ArrayLike) -> Array:
     """``(..., nv)`` velocities at ``times`` ``(...)``: those of the frames (:func:`velocities`), linearly between them.
 
@@ -147,14 +156,19 @@ def sample_velocity(clip: MotionClip, times: ArrayLike) -> Array:
 def displace_cycles(clip: MotionClip, poses: Array, cycles: Array) -> None:
     """Move the root of ``poses`` ``(..., nq)``, in place, to where it is after ``cycles`` ``(...)`` whole cycles."""
     shift, turn = cycle_displacement(clip)
-    if turn == 0.0:
+    displace(poses, cycles, clip.qpos[0, :3], shift, np.float64(turn))
+
+
+def displace(poses: Array, cycles: Array, first: Array, shift: Array, turn: Array) -> None:
+    """As :func:`displace_cycles`, for first positions and shifts ``(..., 3)`` and turns ``(...)`` of one clip or many."""
+    if not turn.any():
         poses[..., :3] += cycles[..., None] * shift
         return
     # k cycles of p -> first + R (p - first) + shift give first + R^k (p - first) + (1 + R + ... + R^(k-1)) shift,
     # and the sum is sin(k a/2) / sin(a/2) times a turn by (k - 1) a/2
-    first, up = clip.qpos[0, :3], (0.0, 0.0, 1.0)
+    up, half = (0.0, 0.0, 1.0), np.where(turn == 0.0, 1.0, 0.5 * turn)
+    gone = np.where(turn == 0.0, cycles, np.sin(cycles * half) / np.sin(half))
     around = rot.from_axis_angle(up, cycles * turn)
-    gone = np.sin(0.5 * cycles * turn) / np.sin(0.5 * turn)
     moved = rot.rotate(rot.from_axis_angle(up, 0.5 * (cycles - 1.0) * turn), gone[..., None] * shift)
     poses[..., :3] = first + rot.rotate(around, poses[..., :3] - first) + moved
     poses[..., 3:7] = rot.multiply(around, poses[..., 3:7])

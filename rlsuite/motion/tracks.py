@@ -67,7 +67,7 @@ class Tracks:
         backward = np.where(still, 1.0 - share, np.sin((1.0 - share) * angle) * inverse_sine)
         onward = np.where(still, share, np.sin(share * angle) * inverse_sine)
         turns = backward[..., None] * self.turns[before] + onward[..., None] * self.turns[before + 1]
-        return self._with_turns(poses, turns)
+        return self.with_turns(poses, turns)
 
     def splines(self, before: NDArray[np.intp], share: Array, slopes: Slopes) -> Array:
         """As :meth:`arcs`, but with a continuous velocity, which is ``slopes`` at the rows.
@@ -90,9 +90,9 @@ class Tracks:
         u = u[..., None]
         curve = rot.multiply(q0, rot.exp(w1 * (1.0 - (1.0 - u) ** 3)))
         curve = rot.multiply(curve, rot.exp(w2 * (u * u * (3.0 - 2.0 * u))))
-        return self._with_turns(poses, rot.multiply(curve, rot.exp(w3 * u**3)))
+        return self.with_turns(poses, rot.multiply(curve, rot.exp(w3 * u**3)))
 
-    def _with_turns(self, poses: Array, turns: Array) -> Array:
+    def with_turns(self, poses: Array, turns: Array) -> Array:
         """``poses`` with its rotations replaced in place; hinges in the branch nearest to what they were."""
         for i, columns in enumerate(self._quaternions):
             poses[..., columns] = turns[..., i, :]
