@@ -40,13 +40,18 @@ class Look:
 
 
 DAYLIGHT = Look()
-PAPER = Look(
+PAPER = Look(  # white with shadows only, for pages
+    sun=(0.16, -0.34, 1.0),  # high, so that shadows stay below the bodies
     horizon=(1.0, 1.0, 1.0),
     zenith=(1.0, 1.0, 1.0),
-    floor_light=(0.965, 0.968, 0.972),
-    floor_dark=(0.935, 0.94, 0.947),
-    shadow=0.7,
-    fade=9.0,
+    floor_light=(1.0, 1.0, 1.0),
+    floor_dark=(1.0, 1.0, 1.0),
+    sky_light=(1.0, 1.0, 1.0),
+    ground_light=(0.92, 0.92, 0.93),
+    sun_colour=(1.0, 1.0, 1.0),
+    ambient=0.5,
+    shadow=0.72,
+    fade=1e4,
 )
 
 

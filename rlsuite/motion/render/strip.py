@@ -89,7 +89,8 @@ def _far_camera(points: Array, width: int, span: float, azimuth: float, text: bo
     camera = Camera.look_at(centre + distance * direction, centre, width=width, height=width)
     focal = width * distance / span * 0.985
     straight = Camera(camera.R, camera.t, calibration(focal, width, width), width, width)
-    v = straight.project(points.reshape(-1, 3))[:, 1]
+    points = points.reshape(-1, 3)
+    v = straight.project(np.concatenate([points, points * (1, 1, 0)]))[:, 1]  # the floor below them too
     top, bottom = float(v.min()), float(v.max())
     margin = 0.045 * (bottom - top) + 0.006 * width
     room = 0.034 * width if text else 0.0
