@@ -35,7 +35,7 @@ class Thresholds:
     """
 
     height: float = 0.03
-    leave_height: float = 0.05
+    leave_height: float = 0.033
     speed: float = 0.15
     leave_speed: float = 0.4
     shortest: float = 0.06
@@ -121,10 +121,10 @@ def label(heights: Array, speed: Array, fps: float, thresholds: Thresholds | Non
         for a, b in kept:
             out[a:b, column] = True
         for a, b in runs(~out[:, column]):
-            if 0 < a and b < len(out) and b - a <= limits.gap * fps:
+            if a > 0 and b < len(out) and b - a <= limits.gap * fps:
                 out[a:b, column] = True
         for a, b in runs(out[:, column]):
-            if b - a < limits.shortest * fps and 0 < a and b < len(out):
+            if b - a < limits.shortest * fps and a > 0 and b < len(out):
                 out[a:b, column] = False
     return out
 

@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from rlsuite.errors import MotionError
 from rlsuite.motion import rotations as rot
 from rlsuite.motion import sampling
+from rlsuite.motion.jacobians import Frames, Structure, frames_of, turned, unit
 from rlsuite.motion.skeleton import Skeleton
 
 Array = NDArray[np.float64]
@@ -66,144 +67,6 @@ class Solution:
     converged: NDArray[np.bool_]
 
 
-@dataclass
-class _Frames:
-    """Bodies in the world, and the world axis and anchor of every degree of freedom."""
-
-    position: Array  # (T, nbody, 3)
-    quat: Array  # (T, nbody, 4)
-    axis: Array  # (T, nv, 3)
-    anchor: Array  # (T, nv, 3)
-
-    def take(self, rows: NDArray[np.intp]) -> _Frames:
-        return _Frames(self.position[rows], self.quat[rows], self.axis[rows], self.anchor[rows])
-
-    def put(self, rows: NDArray[np.bool_], other: _Frames) -> None:
-        for name in ("position", "quat", "axis", "anchor"):
-            getattr(self, name)[rows] = getattr(other, name)[rows]
-
-
-def _frames(skeleton: Skeleton, qpos: Array) -> _Frames:
-    """Forward kinematics that also keeps the axes (:func:`rlsuite.motion.kinematics.forward` is the plain one)."""
-    n = len(qpos)
-    out = _Frames(
-        np.empty((n, skeleton.nbody, 3)),
-        np.empty((n, skeleton.nbody, 4)),
-        np.empty((n, skeleton.nv, 3)),
-        np.empty((n, skeleton.nv, 3)),
-    )
-    for body, parent in enumerate(skeleton.parents):
-        if parent < 0:
-            p = np.broadcast_to(skeleton.body_pos[body], (n, 3))
-            q = np.broadcast_to(skeleton.body_quat[body], (n, 4))
-        else:
-            q = out.quat[:, parent]
-            p = out.position[:, parent] + _turn(q, skeleton.body_pos[body])
-            if skeleton.body_quat[body][0] < 1.0:
-                q = rot.multiply(q, skeleton.body_quat[body])
-        for j in skeleton.joints_of[body]:
-            joint, at, v = skeleton.joints[j], skeleton.qpos_address[j], skeleton.dof_address[j]
-            if joint.kind == "free":
-                p, q = qpos[:, at : at + 3], qpos[:, at + 3 : at + 7]
-                out.axis[:, v : v + 3], out.anchor[:, v : v + 3] = np.eye(3), 0.0
-                at, v = at + 3, v + 3
-            if joint.kind in ("free", "ball"):
-                if joint.kind == "ball":
-                    anchor = p + _turn(q, joint.anchor)
-                    q = rot.multiply(q, qpos[:, at : at + 4])
-                    p = anchor - _turn(q, joint.anchor)
-                else:
-                    anchor = p
-                out.axis[:, v : v + 3] = rot.to_matrix(q).swapaxes(-1, -2)  # angular velocity is in the body's frame
-                out.anchor[:, v : v + 3] = anchor[:, None]
-                continue
-            axis = _turn(q, joint.axis)
-            out.axis[:, v] = axis
-            value = qpos[:, at] - joint.reference
-            if joint.kind == "slide":
-                out.anchor[:, v] = p
-                p = p + axis * value[:, None]
-            else:
-                anchor = p + _turn(q, joint.anchor) if any(joint.anchor) else p
-                q = rot.multiply(q, rot.from_axis_angle(joint.axis, value))
-                if any(joint.anchor):
-                    p = anchor - _turn(q, joint.anchor)
-                out.anchor[:, v] = anchor
-        out.position[:, body], out.quat[:, body] = p, q
-    return out
-
-
-def _turn(quat: Array, vector: ArrayLike) -> Array:
-    """One vector ``(3,)`` turned by many rotations ``(T, 4)``."""
-    x, y, z = np.asarray(vector, np.float64)
-    w, a, b, c = quat.T
-    tx, ty, tz = 2.0 * (b * z - c * y), 2.0 * (c * x - a * z), 2.0 * (a * y - b * x)
-    turned = (x + w * tx + b * tz - c * ty, y + w * ty + c * tx - a * tz, z + w * tz + a * ty - b * tx)
-    return np.stack(turned, axis=-1)
-
-
-class _Structure:
-    """Which degrees of freedom move which body, and how."""
-
-    def __init__(self, skeleton: Skeleton) -> None:
-        dofs: list[tuple[int, bool]] = []  # (body, turns)
-        for joint in skeleton.joints:
-            turns = {"free": [False] * 3 + [True] * 3, "ball": [True] * 3, "hinge": [True], "slide": [False]}
-            dofs += [(joint.body, turn) for turn in turns[joint.kind]]
-        self.turns = np.array([turn for _, turn in dofs])
-        moves = np.zeros((skeleton.nbody, skeleton.nv), bool)
-        for body, parent in enumerate(skeleton.parents):
-            if parent >= 0:
-                moves[body] = moves[parent]
-            moves[body] |= np.array([b == body for b, _ in dofs], bool)
-        self.moves = moves
-        low = np.full(skeleton.nv, -np.inf)
-        high = np.full(skeleton.nv, np.inf)
-        address = np.zeros(skeleton.nv, np.intp)
-        for joint, at, v in zip(skeleton.joints, skeleton.qpos_address, skeleton.dof_address, strict=True):
-            if joint.kind in ("hinge", "slide"):
-                address[v] = at
-                if joint.range is not None:
-                    low[v], high[v] = joint.range
-        self.low, self.high, self.address = low, high, address
-        self.bounded = np.flatnonzero(np.isfinite(low) | np.isfinite(high))
-
-    def point_rows(self, frames: _Frames, bodies: tuple[int, ...], points: Array) -> Array:
-        """``(T, n, 3, nv)`` change of the world positions ``points`` ``(T, n, 3)`` with the degrees of freedom."""
-        rows = np.zeros((len(points), len(bodies), 3, len(self.turns)))
-        for i, body in enumerate(bodies):
-            turning = np.flatnonzero(self.moves[body] & self.turns)
-            shifting = np.flatnonzero(self.moves[body] & ~self.turns)
-            axis, arm = frames.axis[:, turning], points[:, None, i] - frames.anchor[:, turning]
-            ax, ay, az = axis[..., 0], axis[..., 1], axis[..., 2]
-            x, y, z = arm[..., 0], arm[..., 1], arm[..., 2]
-            rows[:, i, 0, turning] = ay * z - az * y
-            rows[:, i, 1, turning] = az * x - ax * z
-            rows[:, i, 2, turning] = ax * y - ay * x
-            rows[:, i, :, shifting] = frames.axis[:, shifting].swapaxes(0, 1)
-        return rows
-
-    def turn_rows(self, frames: _Frames, bodies: tuple[int, ...]) -> Array:
-        """``(T, m, 3, nv)`` angular velocity in the world of ``bodies`` with the degrees of freedom."""
-        active = self.moves[list(bodies)] & self.turns
-        return frames.axis.swapaxes(1, 2)[:, None] * active[None, :, None, :]
-
-
-def jacobians(
-    skeleton: Skeleton, qpos: ArrayLike, bodies: tuple[int, ...], offsets: ArrayLike | None = None
-) -> tuple[Array, Array]:
-    """Jacobians ``(T, n, 3, nv)`` of points on bodies (``mj_jac``): of their position, and of their body's rotation.
-
-    Args:
-        qpos: ``(T, nq)``. offsets: ``(n, 3)`` of the points in their bodies; default: the bodies' origins.
-    """
-    qpos = _unit(skeleton, np.array(qpos, np.float64))
-    frames, structure = _frames(skeleton, qpos), _Structure(skeleton)
-    offsets = np.zeros((len(bodies), 3)) if offsets is None else np.asarray(offsets, np.float64)
-    points = frames.position[:, list(bodies)] + rot.rotate(frames.quat[:, list(bodies)], offsets)
-    return structure.point_rows(frames, bodies, points), structure.turn_rows(frames, bodies)
-
-
 def within_limits(skeleton: Skeleton, qpos: ArrayLike) -> Array:
     """The pose nearest to ``qpos`` ``(..., nq)`` coordinate by coordinate that keeps every joint's range."""
     limits = skeleton.qpos_range
@@ -245,8 +108,8 @@ def solve(
     want = ((len(qpos), len(targets.point_bodies), 3), (len(qpos), len(targets.bodies), 4))
     if qpos.ndim != 2 or qpos.shape[1] != skeleton.nq or shapes != want:
         raise MotionError(f"inverse kinematics: qpos {qpos.shape} with targets {shapes}; expected {want}")
-    qpos = within_limits(skeleton, _unit(skeleton, qpos))
-    structure = _Structure(skeleton)
+    qpos = within_limits(skeleton, unit(skeleton, qpos))
+    structure = Structure(skeleton)
     weights = np.broadcast_to(targets.point_weights, want[0][:2])
     turn_weights = np.broadcast_to(targets.rotation_weights, want[1][:2])
     reference = qpos.copy() if reference is None else np.asarray(reference, np.float64)
@@ -267,7 +130,7 @@ class _Problem:
     """Residuals of a chunk of frames."""
 
     skeleton: Skeleton
-    structure: _Structure
+    structure: Structure
     point_bodies: tuple[int, ...]
     offsets: Array
     positions: Array
@@ -278,15 +141,15 @@ class _Problem:
     reference: Array
     pull: Array
 
-    def points(self, frames: _Frames) -> Array:
+    def points(self, frames: Frames) -> Array:
         out = np.empty((len(frames.position), len(self.point_bodies), 3))
         for i, (body, offset) in enumerate(zip(self.point_bodies, self.offsets, strict=True)):
             out[:, i] = frames.position[:, body]
             if offset.any():
-                out[:, i] += _turn(frames.quat[:, body], offset)
+                out[:, i] += turned(frames.quat[:, body], offset)
         return out
 
-    def errors(self, rows: NDArray[np.intp], frames: _Frames) -> tuple[Array, Array, Array]:
+    def errors(self, rows: NDArray[np.intp], frames: Frames) -> tuple[Array, Array, Array]:
         """Points, and what is missing to the targets: shifts ``(t, n, 3)`` and turns ``(t, m, 3)`` in the world."""
         points = self.points(frames)
         turns = rot.log(rot.multiply(self.rotations[rows], rot.conjugate(frames.quat[:, list(self.bodies)])))
@@ -303,7 +166,7 @@ class _Problem:
             parts.append(self.pull * sampling.difference(self.skeleton, qpos, self.reference[rows]))
         return np.concatenate(parts, axis=1)
 
-    def jacobian(self, rows: NDArray[np.intp], frames: _Frames, points: Array) -> Array:
+    def jacobian(self, rows: NDArray[np.intp], frames: Frames, points: Array) -> Array:
         """``(t, 3 n + 3 m, nv)``, weighted."""
         t, nv = len(rows), self.skeleton.nv
         shifts = self.structure.point_rows(frames, self.point_bodies, points)
@@ -321,7 +184,7 @@ def _descend(
     qpos, damping = qpos.copy(), np.full(n, 1e-4)
     tried, done = np.zeros(n, np.intp), np.zeros(n, bool)
     rows = np.arange(n)
-    frames = _frames(skeleton, qpos)
+    frames = frames_of(skeleton, qpos)
     points, shifts, turns = problem.errors(rows, frames)
     residual = problem.residual(rows, shifts, turns, qpos)
     cost = np.sum(residual**2, axis=1)
@@ -349,7 +212,7 @@ def _descend(
         longest = np.abs(step).max(axis=1)
         step *= np.minimum(1.0, LONGEST_STEP / np.maximum(longest, 1e-12))[:, None]
         trial = within_limits(skeleton, sampling.integrate(skeleton, here, step))
-        trial_frames = _frames(skeleton, trial)
+        trial_frames = frames_of(skeleton, trial)
         trial_points, trial_shifts, trial_turns = problem.errors(rows, trial_frames)
         trial_residual = problem.residual(rows, trial_shifts, trial_turns, trial)
         trial_cost = np.sum(trial_residual**2, axis=1)
@@ -371,7 +234,7 @@ def _descend(
 
 
 def _bounded_step(
-    hessian: Array, downhill: Array, held: NDArray[np.bool_], values: Array, structure: _Structure
+    hessian: Array, downhill: Array, held: NDArray[np.bool_], values: Array, structure: Structure
 ) -> Array:
     """The damped Newton step with ``held`` coordinates at rest, and then with those that it would drive out of range
     stopped at their bound: the others make up for them."""
@@ -400,11 +263,4 @@ def _masked_solve(hessian: Array, downhill: Array, held: NDArray[np.bool_]) -> A
         hessian[some] *= free[:, :, None] & free[:, None, :]
         diagonal = np.arange(hessian.shape[1])
         hessian[some[:, None], diagonal, diagonal] += held[some]
-    solved: Array = np.linalg.solve(hessian, downhill[..., None])[..., 0]
-    return solved
-
-
-def _unit(skeleton: Skeleton, qpos: Array) -> Array:
-    for at in skeleton.quaternions:
-        qpos[:, at : at + 4] = rot.normalize(qpos[:, at : at + 4])
-    return qpos
+    return np.asarray(np.linalg.solve(hessian, downhill[..., None])[..., 0], np.float64)

@@ -38,14 +38,17 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Names = Mapping[str, str | None] | str | Path
 # weights of position (1) and rotation (metres per radian) by the part of a role
-POSITION = {"pelvis": 0.5, "shin": 0.5, "foot": 1.0, "lower_arm": 0.5, "hand": 1.0}
+POSITION = {"pelvis": 0.5, "shin": 0.5, "foot": 1.5, "lower_arm": 0.5, "hand": 2.0}
 ROTATION = {
     "pelvis": 0.3, "torso": 0.3, "head": 0.15, "thigh": 0.02, "shin": 0.02, "foot": 0.05, "toe": 0.05, "upper_arm": 0.02,
     "lower_arm": 0.02, "hand": 0.02,
 }  # fmt: skip
 LONE = 0.2  # of the last segment of a limb that has no point at its end
-SOLE, STANDING = 0.7, 10.0  # of a point of the sole that swings and that stands
-SMOOTHED = 0.1  # weight, per radian or metre, of the smoothed pose in the second search
+SOLE, STANDING = 1.0, 10.0  # of a point of the sole that swings and that stands
+NEAR, SMOOTHED = (
+    0.03,
+    0.1,
+)  # weight, per radian or metre, of the first guess and, in the second search, the smoothed pose
 ITERATIONS, TOLERANCE, GAIN = 12, 1e-6, 2e-3
 SEAM = 1.0  # seconds of the neighbouring cycles that a cycle is retargeted with
 
@@ -92,13 +95,16 @@ def retarget(
     factor = _scale(source_rest, target_rest) if scale == "auto" else float(scale)
     poses, middle = _with_neighbours(clip)
     goal = transfer.goal(source_rest, target_rest, poses, factor)
-    guess = transfer.first_guess(target_rest, goal)
+    guess = transfer.first_guess(target_rest, goal, clip.fps)
     labels = _labels(clip, len(poses), middle.start) if contacts == "clip" else None
     soles = Soles.under(target_rest, goal, clip.fps, level=ground == "auto", label=contacts != "none", given=labels)
     goal = goal.raised(soles.offset)
     guess[:, :3] += (0.0, 0.0, soles.offset)
     targets = _targets(target_rest, goal, soles)
-    solution = inverse_kinematics.solve(target, guess, targets, iterations=ITERATIONS, tolerance=TOLERANCE, gain=GAIN)
+    solution = inverse_kinematics.solve(
+        target, guess, targets, reference=guess, reference_weight=NEAR, iterations=ITERATIONS, tolerance=TOLERANCE,
+        gain=GAIN,
+    )  # fmt: skip
     if smoothing > 0.0:
         calm = _smoothed(target, guess, solution.qpos, smoothing * clip.fps)
         solution = inverse_kinematics.solve(
@@ -152,7 +158,7 @@ def _with_neighbours(clip: MotionClip) -> tuple[Array, slice]:
 
 
 def _labels(clip: MotionClip, n: int, start: int) -> dict[str, Mask]:
-    """Side to ``(n,)`` whether the clip's own labels say that a foot of that side stands; ``start``: where its frame 0 is."""
+    """Side to ``(n,)`` whether the clip's own labels say that a foot of that side stands. ``start``: of its frame 0."""
     frames = (np.arange(n) - start) % max(1, clip.n_frames - 1) if clip.loop == "wrap" else np.arange(n)
     sides: dict[str, Mask] = {}
     for column, name in enumerate(clip.contact_names):
@@ -168,7 +174,7 @@ def _targets(rest: RestPose, goal: transfer.Goal, soles: Soles) -> inverse_kinem
     bodies, offsets, places, weights = [], [], [], []
     for role, place in goal.position.items():
         weight = POSITION.get(joint_maps.part_of(role), 0.0)
-        if weight and role in goal.rotation:
+        if weight:
             standing = soles.of(rest.roles[role])
             if standing.any():  # a foot follows what its sole is held to
                 place = place + (soles.locked - soles.wanted)[:, standing].mean(axis=1)
@@ -210,15 +216,16 @@ def _report(
 ) -> Report:  # fmt: skip
     skeleton = target.skeleton
     place, quat = kinematics.forward(skeleton, qpos)
-    shown = [role for role in ROLES if role in goal.rotation]
+    shared = [role for role in ROLES if role in source.roles and role in target.roles]
     position = {
         role: Spread.of(100.0 * np.linalg.norm(place[:, target.roles[role]] - goal.position[role][middle], axis=-1))
-        for role in shown
+        for role in shared
         if role in goal.position and joint_maps.part_of(role) in POSITION
     }
     rotation = {
         role: Spread.of(np.degrees(rot.angle_between(quat[:, target.roles[role]], goal.rotation[role][middle])))
-        for role in shown
+        for role in shared
+        if role in goal.rotation
     }
     beyond = np.abs(inverse_kinematics.within_limits(skeleton, qpos) - qpos)
     stood = contacts_.positions(skeleton, soles.points, qpos) if soles.points else np.zeros((len(qpos), 0, 3))
@@ -228,7 +235,7 @@ def _report(
         target=skeleton.name,
         frames=len(qpos),
         fps=clip.fps,
-        roles={r: (clip.skeleton.body_names[source.roles[r]], skeleton.body_names[target.roles[r]]) for r in shown},
+        roles={r: (clip.skeleton.body_names[source.roles[r]], skeleton.body_names[target.roles[r]]) for r in shared},
         unmatched=tuple(role for role in ROLES if (role in source.roles) != (role in target.roles)),
         scale=scale,
         limb_ratios=_limb_ratios(source, target),

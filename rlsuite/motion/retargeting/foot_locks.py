@@ -22,7 +22,7 @@ from rlsuite.motion.skeleton import Skeleton
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-WANDER = 0.02  # metres that a locked point may be from where it was
+WANDER = 0.01  # metres that a locked point may be from where it was
 FADE = 0.15  # seconds
 
 

@@ -130,8 +130,10 @@ def _anatomical_frame(skeleton: Skeleton, roles: dict[str, int], position: Array
         top = 2.0 * np.mean(hips, axis=0) - np.mean([position[roles[f"{side}_foot"]] for side in SIDES], axis=0)
     left, up = hips[1] - hips[0], top - np.mean(hips, axis=0)
     forward = np.cross(left, up)
-    if np.linalg.norm(forward) <= 1e-6 * max(1e-6, np.linalg.norm(left) * np.linalg.norm(up)):
-        raise SkeletonError(f"skeleton {skeleton.name!r}: the rest pose shows no left and up; are its thighs mapped right?")
+    if np.linalg.norm(forward) <= 1e-6 * float(np.linalg.norm(left) * np.linalg.norm(up)):
+        raise SkeletonError(
+            f"skeleton {skeleton.name!r}: the rest pose shows no left and up; are its thighs mapped right?"
+        )
     forward /= np.linalg.norm(forward)
     left = left / np.linalg.norm(left)
     measured = rot.from_matrix(np.array([forward, left, np.cross(forward, left)]))

@@ -26,6 +26,7 @@ Array = NDArray[np.float64]
 # segments of limbs, which take the source's direction; toes are carried by their foot
 NEXT_OF_LIMB = {f"{side}_{part}" for side in SIDES for part in NEXT}
 BENT = np.sin(np.radians(10.0))  # a limb bent less shows no axis
+CLEAR = 0.5  # how long the mean of unit directions must be to say one
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class Goal:
 
     def raised(self, height: float) -> Goal:
         """The same, ``height`` metres higher."""
-        return Goal({role: place + (0.0, 0.0, height) for role, place in self.position.items()}, self.rotation)
+        up = np.array([0.0, 0.0, height])
+        return Goal({role: place + up for role, place in self.position.items()}, self.rotation)
 
 
 def goal(source: RestPose, target: RestPose, qpos: Array, scale: float) -> Goal:
@@ -46,6 +48,8 @@ def goal(source: RestPose, target: RestPose, qpos: Array, scale: float) -> Goal:
     turns = alignment(source, target)
     rotation = {}
     for role, turn in turns.items():
+        if not _can_turn(target.skeleton, target.roles[role]):
+            continue
         body = source.roles[role]
         away = rot.multiply(quat[:, body], rot.conjugate(source.quat[body]))  # from the anatomical frame to the world
         rotation[role] = rot.multiply(away, rot.multiply(turn, target.quat[target.roles[role]]))
@@ -54,9 +58,12 @@ def goal(source: RestPose, target: RestPose, qpos: Array, scale: float) -> Goal:
     return Goal(_positions(target, rotation, there, scale), rotation)
 
 
-def _positions(
-    target: RestPose, rotation: dict[str, Array], there: dict[str, Array], scale: float
-) -> dict[str, Array]:
+def _can_turn(skeleton: Skeleton, body: int) -> bool:
+    """Whether the body has a joint of its own that turns it; one that is fixed to its parent has no say."""
+    return any(skeleton.joints[j].kind != "slide" for j in skeleton.joints_of[body])
+
+
+def _positions(target: RestPose, rotation: dict[str, Array], there: dict[str, Array], scale: float) -> dict[str, Array]:
     """Origins of the roles, from the hips outwards."""
     at = {role: target.position[body] for role, body in target.roles.items()}
     right, left = (f"{side}_thigh" for side in SIDES)
@@ -98,35 +105,35 @@ def _untwist(target: RestPose, rotation: dict[str, Array], there: dict[str, Arra
     the frames, weighted by how much the limb is bent; nothing is done where that mean is not clear.
     """
     for side in SIDES:
-        for upper, lower, end in (("thigh", "shin", "foot"), ("upper_arm", "lower_arm", "hand")):
-            upper, lower, end = (f"{side}_{part}" for part in (upper, lower, end))
-            if not all(role in rotation and role in there for role in (upper, lower)) or end not in there:
+        for parts in (("thigh", "shin", "foot"), ("upper_arm", "lower_arm", "hand")):
+            upper, lower, end = (f"{side}_{part}" for part in parts)
+            if not (upper in rotation and lower in rotation and end in there):
                 continue
             hinge = hinges.lone_hinge(target.skeleton, target.roles[lower])
             if hinge is None:
                 continue
-            joint, sign = hinge
-            axis = rot.rotate(rot.multiply(rot.conjugate(target.quat[target.roles[upper]]), target.quat[target.roles[lower]]), joint)
-            first, second = (_unit(there[b] - there[a]) for a, b in ((upper, lower), (lower, end)))
-            normal = sign * np.cross(first, second)
+            axis, sign = hinge
+            from_upper = rot.conjugate(target.quat[target.roles[upper]])
+            axis = rot.rotate(rot.multiply(from_upper, target.quat[target.roles[lower]]), axis)
+            along = {upper: _unit(there[lower] - there[upper]), lower: _unit(there[end] - there[lower])}
+            normal = sign * np.cross(along[upper], along[lower])  # as long as the limb is bent
             bend = np.linalg.norm(normal, axis=-1)
+            weight = bend > BENT
             hinge_now = rot.rotate(rotation[upper], axis)
-            hinge_now -= np.sum(hinge_now * first, axis=-1, keepdims=True) * first
-            weight = np.where(bend > BENT, bend, 0.0)
-            sine = weight @ np.sum(np.cross(hinge_now, normal) * first, axis=-1)
+            sine = weight @ np.sum(np.cross(hinge_now, normal) * along[upper], axis=-1)
             cosine = weight @ np.sum(hinge_now * normal, axis=-1)
-            if np.hypot(sine, cosine) <= 0.5 * (weight @ bend) or not weight.any():
+            if np.hypot(sine, cosine) <= CLEAR * (weight @ bend):
                 continue
-            angle = np.arctan2(sine, cosine)
-            for role in (upper, lower):
-                rotation[role] = rot.multiply(rot.from_axis_angle(first if role == upper else second, np.full(len(first), angle)), rotation[role])
+            angle = np.full(len(normal), np.arctan2(sine, cosine))
+            for role, axes in along.items():
+                rotation[role] = rot.multiply(rot.from_axis_angle(axes, angle), rotation[role])
 
 
 def _unit(vector: Array) -> Array:
     return vector / np.maximum(np.linalg.norm(vector, axis=-1, keepdims=True), 1e-12)
 
 
-def first_guess(target: RestPose, goal: Goal) -> Array:
+def first_guess(target: RestPose, goal: Goal, fps: float) -> Array:
     """``(T, nq)`` poses within the limits whose bodies turn as the goal says, as far as their joints can.
 
     From the root outwards: each body takes the turn that is left between its parent, as it has become, and its goal. A
@@ -159,8 +166,7 @@ def first_guess(target: RestPose, goal: Goal) -> Array:
             qpos[:, 3:7] = rot.multiply(start, turn)
             now.append(qpos[:, 3:7])
         else:
-            now.append(rot.multiply(start, hinges.set_turn(skeleton, body, turn, qpos)))
-    qpos = skeleton.follow(qpos) if not np.isfinite(skeleton.qpos_range).any() else qpos
+            now.append(rot.multiply(start, hinges.set_turn(skeleton, body, turn, qpos, fps)))
     qpos = within_limits(skeleton, qpos)
     place, _ = kinematics.forward(skeleton, qpos)
     qpos[:, :3] += goal.position["pelvis"] - place[:, target.roles["pelvis"]]
