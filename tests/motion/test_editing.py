@@ -66,7 +66,8 @@ def test_mirror_with_turned_rest_frames_balls_and_slides() -> None:
 
     side = (
         '<body name="{0}_arm" pos="0 {1}0.3 0.1" quat="0.8 {2}0.3 0.2 {2}0.4"><joint name="{0}_b" type="ball"/>'
-        '<geom size=".1" mass="1"/><body name="{0}_hand" pos="0.2 {1}0.1 0"><joint name="{0}_s" type="slide" axis="0 {1}1 0"/>'
+        '<geom size=".1" mass="1"/><body name="{0}_hand" pos="0.2 {1}0.1 0">'
+        '<joint name="{0}_s" type="slide" axis="0 {1}1 0"/>'
         '<joint name="{0}_h" axis="{2}0.6 0 {2}0.8"/><geom size=".1" mass="1"/></body></body>'
     )
     xml = (
@@ -107,7 +108,7 @@ def test_time_warp_moves_what_happened_and_keeps_order() -> None:
 def test_placing_moves_the_bodies_as_one_rigid_body() -> None:
     clip = walk()
     position = clip.bodies[0]
-    np.testing.assert_allclose(editing.translate(clip, (1, 2, 3)).bodies[0], position + [1, 2, 3], atol=1e-12)
+    np.testing.assert_allclose(editing.translate(clip, (1, 2, 3)).bodies[0], position + np.array([1, 2, 3]), atol=1e-12)
     turned = editing.rotate(clip, 0.7, about=(1.0, -2.0, 0.0)).bodies[0]
     c, s = np.cos(0.7), np.sin(0.7)
     expected = (position - [1, -2, 0]) @ np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]).T + [1, -2, 0]
