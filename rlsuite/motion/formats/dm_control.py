@@ -78,10 +78,10 @@ def read(path: Path, *, trajectory: str | None = None, walker: str = "walker_0")
             raise MotionError(
                 f"{path}: no trajectory {trajectory!r}; it has {', '.join(map(checks.printable, names[:20]))}"
             )
-        group = _group(path, file, trajectory)
+        group, what = _group(path, file, trajectory), checks.printable(trajectory)
         dt = group.attrs.get("dt")
         if not isinstance(dt, float) or not 1e-4 <= dt <= 10.0:
-            raise MotionFormatError(f"{path}: {trajectory}: the attribute dt must be seconds, from 0.0001 to 10")
+            raise MotionFormatError(f"{path}: {what}: the attribute dt must be seconds, from 0.0001 to 10")
         figure = _group(path, _group(path, group, "walkers"), walker)
         position = _dataset(path, figure, "position", 3)
         n = len(position)
@@ -91,13 +91,13 @@ def read(path: Path, *, trajectory: str | None = None, walker: str = "walker_0")
         turns = _dataset(path, figure, "body_quaternions", 4 * len(BODIES), n).reshape(n, -1, 4)
         turns = checks.unit_quaternions(path, turns, "body_quaternions")
     with checks.building(path):
-        qpos = np.concatenate((position, quat, angles), axis=1)
+        qpos = np.concatenate((position, rot.continuous(quat), angles), axis=1)  # angles as they are
         skeleton = _skeleton(qpos[0], np.vstack((position[:1], bodies[0])), np.vstack((quat[:1], turns[0])))
-        clip = MotionClip(qpos=skeleton.follow(qpos), fps=_rate(dt), skeleton=skeleton, name=trajectory)
+        clip = MotionClip(qpos=qpos, fps=_rate(dt), skeleton=skeleton, name=what)
     error = float(np.abs(kinematics.forward(skeleton, qpos)[0][:, 1:] - bodies).max())
     if error > _TOLERANCE:
         raise MotionFormatError(
-            f"{path}: {trajectory}: bodies are up to {error:.3g} m from where the angles of the CMU humanoid put them; "
+            f"{path}: {what}: bodies are up to {error:.3g} m from where the angles of the CMU humanoid put them; "
             "expected the humanoid of 2019 or 2020"
         )
     step = {"step": "read", "format": "dm_control", "file": str(path), "trajectory": trajectory}
@@ -166,12 +166,13 @@ def _opened(path: Path) -> Iterator[Any]:
     except (MotionFormatError, MotionError):
         raise
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:  # all that h5py raises
-        what = " ".join(str(error).split())[:300]
+        what = checks.printable(" ".join(str(error).split()))
         raise MotionFormatError(f"{path}: not an HDF5 file, or a damaged one: {what}") from error
 
 
 def _groups(file: Any) -> list[str]:
-    return [name for name in file if _is_plain(file, name) and "walkers" in _group(Path(file.filename), file, name)]
+    plain = {name: file.get(name) for name in file if _is_plain(file, name)}
+    return [name for name, found in plain.items() if type(found).__name__ == "Group" and "walkers" in found]
 
 
 def _is_plain(group: Any, name: str) -> bool:
@@ -182,14 +183,16 @@ def _is_plain(group: Any, name: str) -> bool:
 def _group(path: Path, group: Any, name: str) -> Any:
     found = group.get(name) if name in group and _is_plain(group, name) else None
     if type(found).__name__ != "Group":
-        raise MotionFormatError(f"{path}: {group.name}: no group {name!r}; expected a dm_control recording")
+        raise MotionFormatError(
+            f"{path}: {checks.printable(group.name)}: no group {name!r}; expected a dm_control recording"
+        )
     return found
 
 
 def _dataset(path: Path, group: Any, name: str, features: int, steps: int | None = None) -> Array:
     """``(steps, features)`` of an array that the file keeps as features by steps."""
     found: Any = group.get(name) if name in group and _is_plain(group, name) else None
-    place = f"{group.name}/{name}"
+    place = checks.printable(f"{group.name}/{name}")
     if type(found).__name__ != "Dataset" or found.is_virtual or found.external:
         raise MotionFormatError(f"{path}: {place}: no array; expected {features} features by steps")
     shape = found.shape

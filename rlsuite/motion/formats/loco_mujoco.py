@@ -144,7 +144,7 @@ def _coordinates(path: Path, members: list[str], fps: float | None) -> MotionCli
     notes = ["offsets of the skeleton are those of the published model to the millimetre, not of the person"]
     with checks.building(path):
         return MotionClip(
-            qpos=skeleton.follow(np.concatenate((shift, turn, *hinges), axis=1)),
+            qpos=np.concatenate((shift, rot.continuous(turn), *hinges), axis=1),
             fps=checks.rate(path, rate),
             skeleton=skeleton,
             name=path.stem,
@@ -203,10 +203,14 @@ def _trajectory(path: Path, skeleton: Skeleton | None, fps: float | None, trajec
         start = int(starts[names.index(joint.name)])
         columns += range(start, start + QPOS_SIZE[joint.kind])
     dropped = [name for name in names if name not in {joint.name for joint in skeleton.joints}]
+    poses = rows[:, columns]
+    for at in skeleton.quaternions:
+        quat = checks.unit_quaternions(path, poses[:, at : at + 4], f"qpos (column {at} of {skeleton.name!r})")
+        poses[:, at : at + 4] = rot.continuous(quat)
     step: dict[str, Any] = {"step": "read", "format": "loco_mujoco", "file": str(path), "trajectory": trajectory}
     with checks.building(path):
         return MotionClip(
-            qpos=skeleton.follow(rows[:, columns]),
+            qpos=poses,
             fps=checks.rate(path, rate),
             skeleton=skeleton,
             name=path.stem,
