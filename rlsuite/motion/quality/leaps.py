@@ -123,7 +123,7 @@ def jitter(clip: MotionClip, limits: Limits) -> list[Finding]:
 
     White noise of variance ``s^2`` on three angles has fourth differences of mean square ``3 * 70 s^2`` that oppose one
     another from frame to frame; smooth motion has small ones that mostly agree. So the median over the stretch is told, and
-    only where nine out of ten oppose one another: one leap is no trembling. Below 50 frames a second fast motion looks the
+    only where eight out of ten oppose one another: one leap is no trembling. Below 50 frames a second fast motion looks the
     same, and nothing is told.
     """
     width = max(11, round(clip.fps / 3.0))
@@ -135,7 +135,7 @@ def jitter(clip: MotionClip, limits: Limits) -> list[Finding]:
         size = median_filter(np.linalg.norm(fourth, axis=-1), width, mode="nearest") / np.sqrt(70.0)
         opposed = np.sum(fourth[1:] * fourth[:-1], axis=-1) < 0.0
         share = uniform_filter1d(np.append(opposed, opposed[-1]).astype(np.float64), width, mode="nearest")
-        found += above("jitter", name, np.pad(np.where(share > 0.9, size, 0.0), 2, mode="edge"), "rad", limits.jitter)
+        found += above("jitter", name, np.pad(np.where(share > 0.8, size, 0.0), 2, mode="edge"), "rad", limits.jitter)
     return found
 
 
