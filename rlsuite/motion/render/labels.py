@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rlsuite.motion.cameras import Camera
 from rlsuite.motion.render.look import Colour
-from rlsuite.motion.render.picture import Render
 from rlsuite.motion.render.scene import Label
 
 if TYPE_CHECKING:
     from PIL import ImageFont
 
 
-def with_labels(render: Render, labels: Sequence[Label], camera: Camera) -> Render:
-    """The picture with text on it; labels at points behind the camera are left out."""
+def with_labels(rgb: NDArray[np.uint8], labels: Sequence[Label], camera: Camera) -> NDArray[np.uint8]:
+    """The picture ``(H, W, 3)`` with text on it; labels at points behind the camera are left out."""
     if not labels:
-        return render
+        return rgb
     from PIL import Image, ImageDraw
 
-    image = Image.fromarray(render.rgb)
+    image = Image.fromarray(rgb)
     draw = ImageDraw.Draw(image, "RGBA")
     for label in labels:
         at = np.asarray(label.at, np.float64)
@@ -38,7 +37,7 @@ def with_labels(render: Render, labels: Sequence[Label], camera: Camera) -> Rend
             box = (left - pad, top - 0.7 * pad, right + pad, bottom + 0.7 * pad)
             draw.rounded_rectangle(box, radius=0.35 * label.size, fill=(255, 255, 255, 205))
         draw.text((u, v), label.text, fill=_rgb(label.colour), font=font, anchor=label.anchor)
-    return replace(render, rgb=np.array(image))
+    return np.array(image)
 
 
 @lru_cache(maxsize=64)

@@ -76,6 +76,10 @@ class SoftwareBackend:
         geom_id, actor = (np.append(ids, -1)[buffers.surface] for ids in (geoms.geom_id, geoms.actor))
         return Render(buffers.rgb, buffers.depth, buffers.mask, geom_id.astype(np.int32), actor.astype(np.int32))
 
+    def colour(self, scene: Scene, camera: Camera) -> NDArray[np.uint8]:
+        """Only the colours of :meth:`draw`."""
+        return self.draw(scene, camera).rgb
+
     def close(self) -> None:
         """Nothing to hand back."""
 

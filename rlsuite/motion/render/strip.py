@@ -73,7 +73,7 @@ def pose_strip(
         labels.append(Label(f"{frame / fps:.2f} s", (u, camera.height - 1.3 * size), size))
     actors = [Actor(model, pose, offset) for pose, offset in zip(poses, offsets, strict=True)]
     with Renderer(None, backend="software") as renderer:
-        return renderer.render_scene(Scene(actors, (), labels, look), camera).rgb
+        return renderer.frame(Scene(actors, (), labels, look), camera)
 
 
 def _far_camera(points: Array, width: int, span: float, azimuth: float, text: bool) -> Camera:

@@ -89,7 +89,7 @@ def write_video(
 
         def frames() -> Iterator[Frame]:
             for done, (scene, at) in enumerate(zip(scenes, cameras, strict=True), start=1):
-                yield renderer.render_scene(scene, at).rgb
+                yield renderer.frame(scene, at)
                 if progress is not None:
                     progress(done, len(scenes))
 

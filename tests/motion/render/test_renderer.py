@@ -97,6 +97,7 @@ def test_both_back_ends_see_the_same(model):
     )
     with Renderer(None, 200, 150, "software") as ours, Renderer(None, 200, 150, "mujoco") as theirs:
         a, b = ours.render_scene(scene), theirs.render_scene(scene)
+        assert np.array_equal(ours.frame(scene), a.rgb) and np.array_equal(theirs.frame(scene), b.rgb)
     near = np.isfinite(a.depth) & (a.depth < 20)
     assert near.mean() > 0.4
     assert ((a.geom_id == b.geom_id) & (a.actor == b.actor))[near].mean() > 0.995
