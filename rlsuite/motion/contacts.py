@@ -34,8 +34,8 @@ class Thresholds:
         shortest: seconds that a contact lasts at least; gap: that it may be interrupted.
     """
 
-    height: float = 0.03
-    leave_height: float = 0.033
+    height: float = 0.025
+    leave_height: float = 0.03
     speed: float = 0.15
     leave_speed: float = 0.4
     shortest: float = 0.06

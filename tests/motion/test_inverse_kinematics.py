@@ -1,4 +1,4 @@
-"""Jacobians against differences and MuJoCo; reachable targets are reached, limits kept, and optima satisfy their conditions."""
+"""Jacobians against differences and MuJoCo; reachable targets are reached, limits kept, optima are optima."""
 
 import mujoco
 import numpy as np

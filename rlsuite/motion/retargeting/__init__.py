@@ -38,19 +38,19 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Names = Mapping[str, str | None] | str | Path
 # weights of position (1) and rotation (metres per radian) by the part of a role
-POSITION = {"pelvis": 0.5, "shin": 0.5, "foot": 1.5, "lower_arm": 0.5, "hand": 2.0}
+POSITION = {"pelvis": 1.0, "shin": 0.5, "foot": 1.5, "lower_arm": 0.3, "hand": 2.0}
 ROTATION = {
     "pelvis": 0.3, "torso": 0.3, "head": 0.15, "thigh": 0.02, "shin": 0.02, "foot": 0.05, "toe": 0.05, "upper_arm": 0.02,
     "lower_arm": 0.02, "hand": 0.02,
 }  # fmt: skip
-LONE = 0.2  # of the last segment of a limb that has no point at its end
+LONE = 0.2  # rotation of a foot whose sole has less than two points
 SOLE, STANDING = 1.0, 10.0  # of a point of the sole that swings and that stands
 NEAR, SMOOTHED = (
     0.03,
     0.1,
 )  # weight, per radian or metre, of the first guess and, in the second search, the smoothed pose
 ITERATIONS, TOLERANCE, GAIN = 12, 1e-6, 2e-3
-SEAM = 1.0  # seconds of the neighbouring cycles that a cycle is retargeted with
+SEAM = 2.0  # seconds of the neighbouring cycles that a cycle is retargeted with
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,8 @@ def retarget(
         MotionError: the target has no free root, a setting is not one, or the clip has no labels where they are asked for.
     """
     target = body.skeleton() if target is None else target
+    if not target.has_free_root:
+        raise MotionError(f"skeleton {target.name!r} has no free root; a clip can only be retargeted to one that has")
     _check(clip, scale, contacts, ground, smoothing)
     source_rest = RestPose.of(clip.skeleton, joint_maps.match(clip.skeleton, mapping))
     target_rest = RestPose.of(target, joint_maps.match(target, target_mapping))
@@ -111,7 +113,10 @@ def retarget(
             target, calm, targets, reference=calm, reference_weight=SMOOTHED, iterations=ITERATIONS,
             tolerance=TOLERANCE, gain=GAIN,
         )  # fmt: skip
-    out = solution.qpos[middle]
+    out = solution.qpos[middle].copy()
+    for at in target.quaternions:
+        quat = rot.continuous(out[:, at : at + 4])
+        out[:, at : at + 4] = quat if quat[0, 0] >= 0.0 else -quat
     result = replace(
         clip,
         qpos=out,
@@ -188,10 +193,8 @@ def _targets(rest: RestPose, goal: transfer.Goal, soles: Soles) -> inverse_kinem
         places.append(soles.locked[:, i])
         weights.append(np.where(soles.touching[:, i], STANDING, SOLE))
     turns = {role: ROTATION[joint_maps.part_of(role)] for role in goal.rotation}
-    for side in SIDES:  # where nothing lies at the end of a limb to be put in place, its direction must do
-        if f"{side}_hand" not in goal.position and f"{side}_lower_arm" in turns:
-            turns[f"{side}_lower_arm"] = LONE
-        if np.count_nonzero(soles.of(rest.roles[f"{side}_foot"])) < 2:
+    for side in SIDES:  # without two points that show how a foot lies, its rotation must do
+        if f"{side}_foot" in turns and np.count_nonzero(soles.of(rest.roles[f"{side}_foot"])) < 2:
             turns[f"{side}_foot"] = LONE
     return inverse_kinematics.Targets(
         point_bodies=tuple(bodies),

@@ -1,8 +1,8 @@
 """Feet that stand do not slide: places on the ground to which soles are locked while they touch.
 
 The points of a sole that touch during one stance of a foot are given one place each: that of their mean, with the sole
-laid flat at its own size where all of it touches. A stance whose points wander further than a tolerance is cut where it
-wanders fastest, and the foot steps over. Between stances the correction fades in and out.
+laid flat at its own size where all of it touches. A stance whose points wander further than a tolerance is cut about
+its middle, where it moves fastest, and the foot steps over; a short one is trimmed. Between stances the correction fades in and out.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 WANDER = 0.01  # metres that a locked point may be from where it was
 FADE = 0.15  # seconds
+STEP = 0.1  # seconds between the two halves of a stance that is cut
 
 
 @dataclass(frozen=True)
@@ -108,21 +109,22 @@ def lock(
     """
     touching, held = touching.copy(), places.copy()
     clearance = np.array([point.clearance for point in points])
-    step = max(1, round(0.04 * fps))
+    gap = max(2, round(STEP * fps))
     for foot in skeleton.feet:
         columns = [i for i, point in enumerate(points) if point.foot == foot]
         layout = _layout(skeleton, [points[i] for i in columns])
         queue = runs(touching[:, columns].any(axis=1))
         while queue:
             a, b = queue.pop()
-            still = _places(places[a:b, columns, :2], touching[a:b, columns], layout)
-            away = np.linalg.norm(places[a:b, columns, :2] - still, axis=-1) * touching[a:b, columns]
-            if away.max() > WANDER and b - a > 3 * step:
-                cut = _fastest(places[a:b, columns], touching[a:b, columns], step) + a
-                touching[max(a, cut - step // 2) : min(b, cut - step // 2 + step), columns] = False
+            stance, touch = places[a:b, columns, :2], touching[a:b, columns]
+            still = _places(stance, touch, layout)
+            away = np.linalg.norm(stance - still, axis=-1) * touch
+            if away.max() > WANDER and b - a > 2:
+                first, last = _cut(away, stance, touch, gap)
+                touching[a + first : a + last, columns] = False
                 queue += [(a + x, a + y) for x, y in runs(touching[a:b, columns].any(axis=1))]
                 continue
-            held[a:b, columns, :2] = np.where(touching[a:b, columns, None], still, places[a:b, columns, :2])
+            held[a:b, columns, :2] = np.where(touch[..., None], still, stance)
     held[..., 2] = np.where(touching, clearance, places[..., 2])
     return places + _faded(held - places, touching, fps), touching
 
@@ -149,10 +151,17 @@ def _places(places: Array, touching: Mask, layout: Array) -> Array:
     return np.asarray(middle + layout @ np.array([[c, s], [-s, c]]))
 
 
-def _fastest(places: Array, touching: Mask, margin: int) -> int:
-    """Frame, ``margin`` away from both ends, at which touching points move fastest."""
-    step = np.linalg.norm(np.gradient(places[..., :2], axis=0), axis=-1) * touching
-    return margin + int(np.argmax(step.max(axis=1)[margin:-margin]))
+def _cut(away: Array, stance: Array, touch: Mask, gap: int) -> tuple[int, int]:
+    """Frames of a stance to give up: in a long one a gap about its middle, where it moves fastest; in a short one the end
+    that is further away."""
+    n = len(stance)
+    if n <= 5 * gap:
+        return (0, 1) if away[0].max() > away[-1].max() else (n - 1, n)
+    t = np.arange(n)
+    speed = (np.linalg.norm(np.gradient(stance, axis=0), axis=-1) * touch).max(axis=1)
+    inside = (t >= 2 * gap) & (t < n - 2 * gap)
+    middle = int(np.argmax(np.where(inside, speed * t * (n - 1 - t), -1.0)))
+    return middle - gap // 2, middle - gap // 2 + gap
 
 
 def _faded(correction: Array, touching: Mask, fps: float) -> Array:

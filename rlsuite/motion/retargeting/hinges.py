@@ -20,6 +20,9 @@ Array = NDArray[np.float64]
 RACING, LOCKED = 12.0, 0.5  # radians per second, and cosine of the middle angle, at which hinges race near gimbal lock
 AROUND = 0.15  # seconds before and after that are calmed with them
 PACE = 0.02  # seconds: a radian per second of pace costs as much as this many radians of error
+MISSING = (
+    0.5  # mean radians about the axis that two hinges lack, above which they are better left at rest to begin with
+)
 OUTSIDE = 100.0  # how much more a squared radian beyond a limit costs than one moved in a frame
 
 
@@ -76,7 +79,10 @@ def _angles(axes: Array, ranges: Array, turn: Array, fps: float) -> Array:
     first = rot.to_euler(in_axes, "xyz")
     second = first * np.array([1.0, -1.0, 1.0]) + np.pi
     branches = np.stack([_nearest_turn(branch * hand, ranges) for branch in (first, second)])  # (2, T, 3)
-    chosen = np.clip(_shortest_path(branches, ranges), ranges[:, 0], ranges[:, 1])
+    chosen = _shortest_path(branches, ranges)
+    if n == 2 and np.abs(chosen[:, 2]).mean() > MISSING:
+        chosen = np.zeros_like(chosen)
+    chosen = np.clip(chosen, ranges[:, 0], ranges[:, 1])
     return _calmed(chosen, axes, ranges, turn, fps)[:, :n]
 
 

@@ -106,6 +106,8 @@ def alignment(source: RestPose, target: RestPose) -> dict[str, Array]:
             turns[role] = turns.get(f"{side}_lower_arm", rot.IDENTITY)
         elif ours is not None and theirs is not None:
             turns[role] = between(ours, theirs)
+        elif part == "lower_arm":  # no hand shows its direction: the arm is taken to be straight at rest
+            turns[role] = turns.get(f"{side}_upper_arm", rot.IDENTITY)
     return turns
 
 

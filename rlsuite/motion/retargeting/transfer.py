@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rlsuite.errors import MotionError
 from rlsuite.motion import kinematics
 from rlsuite.motion import rotations as rot
 from rlsuite.motion.inverse_kinematics import within_limits
@@ -48,19 +47,28 @@ def goal(source: RestPose, target: RestPose, qpos: Array, scale: float) -> Goal:
     turns = alignment(source, target)
     rotation = {}
     for role, turn in turns.items():
-        if not _can_turn(target.skeleton, target.roles[role]):
-            continue
         body = source.roles[role]
         away = rot.multiply(quat[:, body], rot.conjugate(source.quat[body]))  # from the anatomical frame to the world
         rotation[role] = rot.multiply(away, rot.multiply(turn, target.quat[target.roles[role]]))
     there = {role: place[:, body] for role, body in source.roles.items()}
     _untwist(target, rotation, there)
+    _carry_fixed(target, rotation)
     return Goal(_positions(target, rotation, there, scale), rotation)
 
 
-def _can_turn(skeleton: Skeleton, body: int) -> bool:
-    """Whether the body has a joint of its own that turns it; one that is fixed to its parent has no say."""
-    return any(skeleton.joints[j].kind != "slide" for j in skeleton.joints_of[body])
+def _carry_fixed(target: RestPose, rotation: dict[str, Array]) -> None:
+    """Bodies without a joint that turns them go with the nearest one above that has a role."""
+    skeleton = target.skeleton
+    roles = {body: role for role, body in target.roles.items()}
+    for role in rotation:
+        body = above = target.roles[role]
+        while above >= 0 and (above == body or roles.get(above) not in rotation):
+            if any(skeleton.joints[j].kind != "slide" for j in skeleton.joints_of[above]):
+                break
+            above = skeleton.parents[above]
+        if above not in (-1, body) and roles.get(above) in rotation:
+            fixed = rot.multiply(rot.conjugate(target.quat[above]), target.quat[body])
+            rotation[role] = rot.multiply(rotation[roles[above]], fixed)
 
 
 def _positions(target: RestPose, rotation: dict[str, Array], there: dict[str, Array], scale: float) -> dict[str, Array]:
@@ -138,13 +146,8 @@ def first_guess(target: RestPose, goal: Goal, fps: float) -> Array:
 
     From the root outwards: each body takes the turn that is left between its parent, as it has become, and its goal. A
     body without a role in between takes its share of the way to the next one that has.
-
-    Raises:
-        MotionError: the root is not free.
     """
     skeleton = target.skeleton
-    if not skeleton.has_free_root:
-        raise MotionError(f"skeleton {skeleton.name!r} has no free root; a clip can only be retargeted to one that has")
     role_of = {body: role for role, body in target.roles.items() if role in goal.rotation}
     wanted = {body: goal.rotation[role] for body, role in role_of.items()}
     n = len(goal.position["pelvis"])
