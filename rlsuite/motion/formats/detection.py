@@ -40,6 +40,8 @@ def read_head(path: Path) -> bytes:
         MotionFormatError: the file cannot be opened.
     """
     try:
+        if not path.is_file() and path.exists():  # opening a pipe would wait for ever
+            raise MotionFormatError(f"{path}: not a file")
         with path.open("rb") as file:
             return file.read(HEAD_BYTES)
     except FileNotFoundError:

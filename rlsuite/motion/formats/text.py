@@ -27,6 +27,8 @@ class TextFile:
     def __init__(self, path: Path) -> None:
         self.path, self.line = path, 0
         try:
+            if not path.is_file() and path.exists():  # opening a pipe would wait for ever
+                raise MotionFormatError(f"{path}: not a file")
             self.size = path.stat().st_size
             self._file: io.BufferedReader = path.open("rb")
             mark = self._file.peek(3)[:3]
