@@ -1,7 +1,9 @@
 """Mending what :mod:`rlsuite.motion.quality` finds: leaps and jitter, joint limits, height, sliding feet.
 
-Every step is tried and checked again. It stays only where it makes its own findings less and none of the others worse
-(:func:`worse`); what was changed, or why it was not, is said. A clip without such findings comes back as the same object.
+Every step is tried and checked again. It stays only where it makes its own findings less and none worse than they were in
+the clip that came in (:func:`worse`); what was changed, or why it was not, is said. One exchange is allowed: hinge angles
+brought into their range, which leaves the poses as they are, may whirl near gimbal lock. A clip without such findings
+comes back as the same object.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ Array = NDArray[np.float64]
 Step = Callable[[MotionClip, QualityReport, Limits, mujoco.MjModel | None], Array]
 FORCES = ("residual", "torque")
 FORCES_MAY_RISE = 1.25
+# hinges within their limits may whirl where the others were out of range: the poses are the same
+EXCHANGED = ("hinge_branch", "gimbal")
 _SLACK = 1e-6
 _ROUNDS = 2
 
@@ -83,10 +87,10 @@ def mend(
         SkeletonError: ``model`` is not of the clip's skeleton.
     """
     limits = limits or DEFAULT
-    report = report or check(clip, model=model, limits=limits)
+    original = report = report or check(clip, model=model, limits=limits)
     plan: list[tuple[bool, str, tuple[str, ...], Step]] = [
         (spikes, "interpolate leaps", ("spike", "discontinuity"), steps.leaps),
-        (spikes, "choose the branch of hinges", ("hinge_branch", "gimbal"), steps.branches),
+        (spikes, "choose the branch of hinges", EXCHANGED, steps.branches),
         (spikes, "smooth jitter", ("jitter",), steps.smoothed),
         (height, "shift onto the floor", ("penetration", "floating"), steps.shifted),
         (height, "follow the floor", ("penetration", "floating"), steps.lifted),
@@ -101,7 +105,7 @@ def mend(
         for wanted, name, names, step in plan:
             if not (wanted and report.of(*names)):
                 continue
-            mended, report, change = _try(mended, report, name, names, step, limits, model)
+            mended, report, change = _try(mended, original, report, name, names, step, limits, model)
             if change.frames:
                 (changes if change.done else refused).append(change)
         if not refused or not changes:
@@ -115,6 +119,7 @@ def mend(
 
 def _try(
     clip: MotionClip,
+    original: QualityReport,
     report: QualityReport,
     name: str,
     names: tuple[str, ...],
@@ -132,7 +137,7 @@ def _try(
         else 0.0
     )
     angle = float(steps.turned(clip, trial).max(initial=0.0))
-    reasons = worse(report, after, besides=names)
+    reasons = worse(report, after, besides=names) or worse(original, after, besides=EXCHANGED)
     if not better(report, after, names):
         reasons.insert(0, "it does not help")
     if not moved.any() or reasons:

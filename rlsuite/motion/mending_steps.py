@@ -139,6 +139,9 @@ def limited(clip: MotionClip, report: QualityReport, limits: Limits, model: mujo
             continue
         low, high = clip.skeleton.qpos_range[columns].T
         out = np.flatnonzero(((qpos[:, columns] < low) | (qpos[:, columns] > high)).any(axis=1))
+        if len(columns) == 1:
+            _cap(clip, qpos, columns[0], low[0], high[0])
+            continue
         turns = clip.skeleton.local_rotations(qpos)[:, body]
         _project(clip.skeleton, qpos, body, out)
         within = clip.skeleton.local_rotations(qpos)[:, body]
@@ -151,6 +154,16 @@ def limited(clip: MotionClip, report: QualityReport, limits: Limits, model: mujo
         _write(clip.skeleton, qpos, whole, body, rows)
         qpos[np.ix_(rows, np.array(columns))] = np.clip(qpos[np.ix_(rows, np.array(columns))], low, high)
     return qpos
+
+
+def _cap(clip: MotionClip, qpos: Array, column: int, low: float, high: float) -> None:
+    """A lone hinge kept within its range by a smooth correction that is nowhere less than what is too much, in place."""
+    width = max(1, round(BLEND * clip.fps))
+    angle = qpos[:, column]
+    down = _envelope(np.maximum(angle - high, 0.0), width)
+    up = _envelope(np.maximum(low - angle, 0.0), width)
+    rows = (down > 0.0) | (up > 0.0)
+    qpos[rows, column] = np.clip(angle - down + up, low, high)[rows]
 
 
 def _project(skeleton: Skeleton, qpos: Array, body: int, rows: NDArray[np.intp]) -> None:
@@ -185,7 +198,11 @@ def _fading(clip: MotionClip, frames: NDArray[np.intp], correction: Array) -> Ar
 
 
 def shifted(clip: MotionClip, report: QualityReport, limits: Limits, model: mujoco.MjModel | None) -> Array:
-    """The whole clip up or down, so that what it stands on most of the time lies on the floor."""
+    """The whole clip up or down: what it stands on, the middle of its lower heights, becomes the floor.
+
+    These are the heights of its lowest point that lie within 3 cm of the lowest tenth: a flight does not count, and nor does
+    a short dip.
+    """
     clearance = _solid(clip, model).clearance
     low = float(np.percentile(clearance, 10.0))
     level = float(np.median(clearance[clearance <= low + limits.floating[0]]))

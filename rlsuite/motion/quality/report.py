@@ -16,6 +16,7 @@ from rlsuite.motion.quality.findings import Finding
 Verdict = Literal["ok", "warn", "bad"]
 VERDICTS: tuple[Verdict, ...] = ("ok", "warn", "bad")
 UNSTARTABLE = ("penetration", "self_collision", "joint_limit", "hinge_branch", "floating", "velocity", "gimbal")
+_WHOLLY = ("hinge_branch", "gimbal")  # however little
 _LEAPS = ("spike", "discontinuity")
 _MOST_RUNS = 6
 
@@ -53,13 +54,14 @@ class QualityReport:
     def startable(self) -> NDArray[np.bool_]:
         """``(T,)`` frames that a simulation can start from.
 
-        Not those that are bad by penetration, self-collision, joint limits, floating, speed or gimbal lock, nor those with
-        hinges on a branch outside their range, nor the frames of a leap and their neighbours, whose velocities it spoils.
+        Not those that are bad by penetration, self-collision, joint limits, floating or speed, nor those with hinges on a
+        branch outside their range or whirling in gimbal lock, nor the frames of a leap and their neighbours, whose
+        velocities it spoils.
         """
         unfit = np.zeros(self.n_frames, bool)
         for finding in self.findings:
             if finding.name in UNSTARTABLE:
-                unfit[finding.frames[finding.bad | (finding.name == "hinge_branch")]] = True
+                unfit[finding.frames[finding.bad | (finding.name in _WHOLLY)]] = True
             elif finding.name in _LEAPS:
                 for shift in (-1, 0, 1):
                     unfit[np.clip(finding.frames + shift, 0, self.n_frames - 1)] = True
