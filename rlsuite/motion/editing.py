@@ -28,7 +28,7 @@ UP = (0.0, 0.0, 1.0)
 def at_frames(clip: MotionClip, frames: NDArray[np.intp]) -> MotionClip:
     """These frames of the clip with their masks, played once."""
     masks = {name: getattr(clip, name) for name in ("contacts", "confidence", "startable")}
-    taken = {name: None if value is None else value[frames] for name, value in masks.items()}
+    taken: dict[str, Any] = {name: None if value is None else value[frames] for name, value in masks.items()}
     return replace(clip, qpos=clip.qpos[frames], loop="once", wrap_heading=False, **taken)
 
 

@@ -156,7 +156,7 @@ def sample_velocity(clip: MotionClip, times: ArrayLike) -> Array:
 def displace_cycles(clip: MotionClip, poses: Array, cycles: Array) -> None:
     """Move the root of ``poses`` ``(..., nq)``, in place, to where it is after ``cycles`` ``(...)`` whole cycles."""
     shift, turn = cycle_displacement(clip)
-    displace(poses, cycles, clip.qpos[0, :3], shift, np.float64(turn))
+    displace(poses, cycles, clip.qpos[0, :3], shift, np.asarray(turn))
 
 
 def displace(poses: Array, cycles: Array, first: Array, shift: Array, turn: Array) -> None:
