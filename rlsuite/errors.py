@@ -64,6 +64,10 @@ class MotionError(RlsuiteError, ValueError):
     """A motion, or an operation on one, that makes no sense: no frames, wrong sizes, skeletons that do not match."""
 
 
+class FetchError(RlsuiteError, OSError):
+    """A download that failed or is not the file that was expected; the message says how to get it by hand."""
+
+
 class AgentCheckError(RlsuiteError, AssertionError):
     """An agent that does not keep the agent contract; raised by :func:`rlsuite.agents.check_agent`."""
 

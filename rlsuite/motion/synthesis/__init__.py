@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rlsuite.errors import UnknownNameError
+from rlsuite.errors import MotionError, UnknownNameError
 from rlsuite.motion import body
 from rlsuite.motion import rotations as rot
 from rlsuite.motion.clip import Loop, MotionClip
@@ -55,34 +55,37 @@ class Motion:
     maker: Callable[..., _Made]
 
 
-def make(name: str, **parameters: Any) -> MotionClip:
-    """The clip of the motion ``name`` of the default humanoid.
+def make(motion: str, /, **parameters: Any) -> MotionClip:
+    """The clip of a motion of the default humanoid.
+
+    Args:
+        motion: one of :data:`NAMES`. parameters: of the motion, see :data:`MOTIONS`.
 
     Raises:
         UnknownNameError: there is no such motion.
         MotionError: a parameter is unknown or out of range; the message gives the range.
     """
-    if name not in MOTIONS:
-        raise UnknownNameError("motion", name, MOTIONS, f"they are {', '.join(MOTIONS)}")
-    motion = MOTIONS[name]
-    values = check(name, motion.parameters, parameters)
-    made = motion.maker(**values)
+    if motion not in MOTIONS:
+        raise UnknownNameError("motion", motion, MOTIONS, f"they are {', '.join(MOTIONS)}")
+    kind = MOTIONS[motion]
+    values = check(motion, kind.parameters, parameters)
+    made = kind.maker(**values)
     return MotionClip(
         qpos=np.round(made.qpos, DECIMALS),
         fps=made.fps,
         skeleton=body.skeleton(),
-        name=name,
+        name=motion,
         loop=made.loop,
         wrap_heading=made.wrap_heading,
         contacts=made.contacts,
         contact_names=made.contact_names,
-        provenance=({"step": "synthesise", "motion": name, **{k: v for k, v in values.items() if v is not None}},),
+        provenance=({"step": "synthesise", "motion": motion, **{k: v for k, v in values.items() if v is not None}},),
         licence=LICENCE,
     )
 
 
-def _on_feet(plan: Choreography, contacts: Array | None = None, fps: float = standing.FPS) -> _Made:
-    both = np.ones((len(plan.root), 2), np.bool_) if contacts is None else contacts.astype(np.bool_)
+def _on_feet(plan: Choreography, contacts: NDArray[np.bool_] | None = None, fps: float = standing.FPS) -> _Made:
+    both = np.ones((len(plan.root), 2), np.bool_) if contacts is None else contacts
     return _Made(poses.assemble(plan), fps, both)
 
 
@@ -91,13 +94,30 @@ def _gait(planned: gait.Gait, turning: bool = False) -> _Made:
 
 
 def _walk(speed: float, step_length: float | None) -> _Made:
-    step = step_length or gait.default_step(speed, flight=False)
+    step = _step("walk", speed, step_length, (50.0, 190.0), MOTIONS["walk"].parameters["step_length"])
     return _gait(gait.plan_gait(speed, step, gait.walk_style(speed)))
 
 
 def _run(speed: float, step_length: float | None) -> _Made:
-    step = step_length or gait.default_step(speed, flight=True)
+    step = _step("run", speed, step_length, (130.0, 240.0), MOTIONS["run"].parameters["step_length"])
     return _gait(gait.plan_gait(speed, step, gait.run_style(speed)))
+
+
+def _step(motion: str, speed: float, asked: float | None, cadence: tuple[float, float], known: Parameter) -> float:
+    """The step asked for, when it is one that people can take at that speed: so many steps a minute.
+
+    Raises:
+        MotionError: it is not.
+    """
+    if asked is None:
+        return gait.default_step(speed, flight=motion == "run")
+    low, high = max(known.low, 60.0 * speed / cadence[1]), min(known.high, 60.0 * speed / cadence[0])
+    if not low <= asked <= high:
+        raise MotionError(
+            f"{motion}: step_length at {speed:g} m/s must be from {low:.2f} to {high:.2f} m "
+            f"({cadence[0]:g} to {cadence[1]:g} steps a minute), not {asked:g}"
+        )
+    return asked
 
 
 def _turn(rate: float, speed: float, angle: float | None) -> _Made:
@@ -148,7 +168,9 @@ MOTIONS: dict[str, Motion] = {
         "walking, from the joint angles of normal gait",
         {
             "speed": Parameter(1.2, "how fast", "m/s", 0.5, 1.8),
-            "step_length": Parameter(None, "from heel strike to the other heel's (default: as people do)", "m", 0.25, 0.8),
+            "step_length": Parameter(
+                None, "from heel strike to the other heel's (default: as people do)", "m", 0.25, 0.8
+            ),
         },
         _walk,
     ),
@@ -171,7 +193,7 @@ MOTIONS: dict[str, Motion] = {
     ),
     "sidestep": Motion(
         "a step to the side",
-        {"step_length": Parameter(0.3, "how far", "m", 0.1, 0.4), "side": _SIDE},
+        {"step_length": Parameter(0.3, "how far", "m", 0.1, 0.3), "side": _SIDE},
         _sidestep,
     ),
     "squat": Motion(
@@ -204,6 +226,10 @@ MOTIONS: dict[str, Motion] = {
         {"duration": Parameter(4.0, "of one cycle of two breaths", "s", 2.0, 20.0)},
         lambda duration: _on_feet(standing.idle(duration)),
     ),
-    "cartwheel": Motion("a cartwheel over both hands", {"side": Parameter("left", "to which side", choices=("left", "right"))}, _cartwheel),
+    "cartwheel": Motion(
+        "a cartwheel over both hands",
+        {"side": Parameter("left", "to which side", choices=("left", "right"))},
+        _cartwheel,
+    ),
 }
 NAMES = tuple(MOTIONS)

@@ -6,23 +6,21 @@ are joined with position, velocity and acceleration. The second half is the firs
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
 from rlsuite.motion import body
 from rlsuite.motion.synthesis import poses
-from rlsuite.motion.synthesis.curves import Array, bridge, ease, jet, window
-from rlsuite.motion.synthesis.poses import SIDES, SIGN, STANCE_WIDTH, Choreography
+from rlsuite.motion.synthesis.curves import Array, bridge, jet, window
+from rlsuite.motion.synthesis.poses import SIDES, STANCE_WIDTH, Choreography
 from rlsuite.motion.synthesis.standing import RELAXED, STANDING
 
 FPS = 60.0
 CONTACTS = ("right_foot", "left_foot", "right_hand", "left_hand")
 HALF = 1.5  # seconds
 MIDDLE = 1.42  # of the wheel: the hands are planted about it
-HANDS = 0.36  # of each hand from the middle
+HANDS = 0.235  # of each hand from the middle
 HAND_HEIGHT = 0.04
 MOMENT = 0.35  # seconds in which a limb passes from the ground to its way through the air
 SHOULDER = (0.18311, 0.2435)  # aside and up from the chest joint
@@ -32,16 +30,26 @@ LEG = body.THIGH + body.SHIN
 _PELVIS = (
     (0.0, -STANCE_WIDTH, STANDING, 0.0, 0.0),
     (0.45, -0.05, STANDING - 0.005, 0.0, 0.0),
-    (0.80, 0.12, 0.80, -28.0, -10.0),
-    (1.12, 0.485, 0.70, -105.0, -22.0),
-    (1.30, 0.95, 0.93, -146.0, -16.0),
+    (0.80, 0.12, 0.80, -28.0, -6.0),
+    (1.12, 0.485, 0.75, -105.0, -10.0),
+    (1.30, 0.95, 0.95, -146.0, -8.0),
     (1.50, MIDDLE, 1.01, -180.0, 0.0),
 )
 # of the trailing (right) limbs in the air, whole duration: time and degrees outwards from straight down the body
-_LEG = ((0.0, 0.0), (0.55, 4.0), (0.80, 30.0), (1.12, 56.0), (1.5, 46.0), (1.75, 50.0), (1.95, 57.0), (3.0, 0.0))
-_ARM = ((0.0, 9.0), (0.10, 9.0), (0.62, 155.0), (1.1, 160.0), (1.5, 165.0), (1.9, 150.0), (2.35, 150.0), (2.9, 9.0), (3.0, 9.0))
+_LEG = ((0.0, 0.0), (0.55, 4.0), (0.80, 30.0), (1.12, 56.0), (1.5, 46.0), (1.75, 45.0), (1.95, 50.0), (3.0, 0.0))
+_ARM = (
+    (0.0, 9.0),
+    (0.10, 9.0),
+    (0.62, 155.0),
+    (1.1, 160.0),
+    (1.5, 165.0),
+    (1.9, 150.0),
+    (2.35, 150.0),
+    (2.9, 9.0),
+    (3.0, 9.0),
+)
 _LEG_ON = ((0.0, 0.60), (2.0 * HALF - 1.10, 2.0 * HALF))
-_ARM_ON = ((1.27, 2.0 * HALF - 1.10),)
+_ARM_ON = ((1.46, 2.0 * HALF - 1.11),)
 
 
 def cartwheel(side: str) -> tuple[Array, NDArray[np.bool_]]:
@@ -49,7 +57,6 @@ def cartwheel(side: str) -> tuple[Array, NDArray[np.bool_]]:
     times = np.arange(round(2.0 * HALF * FPS) + 1) / FPS
     limbs = {"right": _limbs(times), "left": [_mirrored(limb) for limb in _limbs(times)]}
     along, up, roll, bend = _pelvis(times)
-    # the wheel rolls on past a whole turn: quaternions do not mind, and the trunk's bend is an angle of its own
     none = np.zeros_like(times)
     arms, ankles, contacts = {}, {}, []
     for s in SIDES:
@@ -97,7 +104,14 @@ def _frame(times: Array, bent: bool) -> tuple[Array, Array, Array]:
 
 
 def _limb(
-    times: Array, keys: tuple, on: tuple, plant: float, height: float, socket: tuple[float, float], length: float, bent: bool
+    times: Array,
+    keys: tuple,
+    on: tuple,
+    plant: float,
+    height: float,
+    socket: tuple[float, float],
+    length: float,
+    bent: bool,
 ) -> tuple[Array, NDArray[np.bool_]]:
     """``(T, 2)`` of a right limb: angle outwards from straight down the body and length; and when it is planted."""
 
@@ -119,15 +133,15 @@ def _limb(
         place = plant if begin > 0.0 else -2.0 * STANCE_WIDTH
         here = (times >= begin - 1e-9) & (times <= end + 1e-9)
         limb[here], stands = planted(times[here], place), stands | here
-        for edge in (begin, end):
-            edges.append((edge, jet(lambda t, p=place: planted(t, p) - free(t), edge, 1e-3)))
+        edges += [(edge, jet(lambda t, p=place: planted(t, p) - free(t), edge, 1e-3)) for edge in (begin, end)]
     nothing = np.zeros((3, 2))
     for edge, miss in edges:
         if 0.0 < edge < times[-1]:  # from the ground into the air, or back, within a moment
             leaves = any(abs(edge - end) < 1e-9 for _, end in on)
             ends = (edge, edge + MOMENT) if leaves else (edge - MOMENT, edge)
             here = (times > ends[0]) & (times < ends[1]) & ~stands
-            limb[here] += bridge(times[here], ends, *((miss, nothing) if leaves else (nothing, miss)), (0.3, 0.3))
+            start, stop = (miss, nothing) if leaves else (nothing, miss)
+            limb[here] += bridge(times[here], ends, start, stop, (0.2, 0.2))
     return limb, stands
 
 
@@ -144,9 +158,7 @@ def _limbs(times: Array) -> list[tuple]:
     aloft = window(times, (leaves, leaves + 0.3), (lands - 0.3, lands))
     ground = np.where(times < HALF, 0.0, -2.0 * np.pi)
     turned = ground + aloft * (roll - leg[:, 0] - ground)
-    arm, on_hand = _limb(
-        times, _ARM, _ARM_ON, MIDDLE + HANDS, HAND_HEIGHT, SHOULDER, UPPER + LOWER - 0.01, True
-    )
+    arm, on_hand = _limb(times, _ARM, _ARM_ON, MIDDLE + HANDS, HAND_HEIGHT, SHOULDER, UPPER + LOWER - 0.01, True)
     arm[:, 1] = np.minimum(arm[:, 1], UPPER + LOWER - 0.001)
     hanging = 1.0 - window(times, (0.1, 0.6), (2.3, 2.9))
     bent = np.sqrt(UPPER**2 + LOWER**2 + 2.0 * UPPER * LOWER * np.cos(RELAXED[3]))

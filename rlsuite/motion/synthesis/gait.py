@@ -24,7 +24,7 @@ from rlsuite.motion import body
 from rlsuite.motion import rotations as rot
 from rlsuite.motion.synthesis import gait_tables, poses
 from rlsuite.motion.synthesis.curves import Array, bridge, ease, fourier, harmonics_of, jet, window
-from rlsuite.motion.synthesis.poses import HEEL, SIDES, SIGN, TOE, Choreography
+from rlsuite.motion.synthesis.poses import HEEL, SIGN, TOE, Choreography
 
 FPS = 60.0
 WALK_RATIO = 0.006  # m per (step/min): step length over cadence, constant over speeds (Murakami and Otaka 2017)
@@ -97,7 +97,8 @@ def run_style(speed: float) -> Style:
     contact = float(np.clip(0.366 - 0.03 * (speed - 2.7), 0.25, 0.42))
     return Style(
         contact=contact, flat=(0.22 * contact, 0.5 * contact), straightest_knee=np.radians(20.0), width=0.035,
-        toe_out=np.radians(5.0), sway=0.0, trunk=np.radians(7.0), arm=(np.radians(-4.0), np.radians(22.0 + 4.0 * speed)),
+        toe_out=np.radians(5.0), sway=0.0, trunk=np.radians(7.0),
+        arm=(np.radians(-4.0), np.radians(min(34.0, 22.0 + 4.0 * speed))),
         elbow=(np.radians(88.0), np.radians(14.0)), clearance=0.03, flight=True,
     )  # fmt: skip
 
@@ -149,7 +150,9 @@ class _Angles:
         """``(2, ..., 2)`` heel and toe, forward and up from the pelvis."""
         pitch = self.pitch(phase)
         ends = [
-            np.stack((np.cos(pitch) * p[0] + np.sin(pitch) * p[2], np.cos(pitch) * p[2] - np.sin(pitch) * p[0]), axis=-1)
+            np.stack(
+                (np.cos(pitch) * p[0] + np.sin(pitch) * p[2], np.cos(pitch) * p[2] - np.sin(pitch) * p[0]), axis=-1
+            )
             for p in (HEEL, TOE)
         ]
         return self.ankle(phase) + np.stack(ends)
@@ -220,7 +223,9 @@ def _sway(style: Style, phase: Array) -> Array:
 class _Feet:
     """The planned foot of one side in its own stride's coordinates; ``x`` grows by two steps a stride."""
 
-    def __init__(self, angles: _Angles, style: Style, step: float, aside: float, root_x: Callable, root_z: Callable) -> None:
+    def __init__(
+        self, angles: _Angles, style: Style, step: float, aside: float, root_x: Callable, root_z: Callable
+    ) -> None:
         self.style, self.step, self.pitch = style, step, _pitch(angles, style)
         half = poses.STANCE_WIDTH
         self.heel_pivot, self.toe_pivot = HEEL[0], TOE[0]
@@ -352,7 +357,14 @@ def plan_gait(speed: float, step: float, style: Style, rate: float = 0.0) -> Gai
 
 
 def _with_feet(
-    phase: Array, angles: _Angles, style: Style, step: float, root_x: Callable, root_z: Callable, lean: float, curvature: float
+    phase: Array,
+    angles: _Angles,
+    style: Style,
+    step: float,
+    root_x: Callable,
+    root_z: Callable,
+    lean: float,
+    curvature: float,
 ) -> Choreography:
     # each ankle is to the side of its hip by the step's width, the lean and the bend of the way
     aside = poses.STANCE_WIDTH - style.width + abs(lean) * body.rest_height() + 0.125 * step**2 * abs(curvature)
@@ -361,9 +373,9 @@ def _with_feet(
     root = np.stack((root_x(phase), _sway(style, phase) + lean * body.rest_height(), feet.root_z(phase)), axis=-1)
     ankles = {}
     for side, offset in (("right", 0.0), ("left", 0.5)):
-        at, aside = feet.ankle(phase + offset), feet.sideways(phase + offset)
+        at, outward = feet.ankle(phase + offset), feet.sideways(phase + offset)
         foot = poses.turn(y=feet.pitch(phase + offset), z=SIGN[side] * style.toe_out)
-        ankles[side] = (np.stack((at[:, 0] - 2.0 * step * offset, SIGN[side] * aside, at[:, 1]), axis=-1), foot)
+        ankles[side] = (np.stack((at[:, 0] - 2.0 * step * offset, SIGN[side] * outward, at[:, 1]), axis=-1), foot)
     none = np.zeros_like(phase)
     return Choreography(
         root=root,
@@ -384,9 +396,7 @@ def _pelvis_path(angles: _Angles, style: Style, step: float) -> tuple[Callable, 
     """Forward and up as functions of the phase, before the final height is found."""
     if style.flight:
         on = 0.5 * style.contact
-        return (lambda p: 2.0 * step * np.asarray(p)), (
-            lambda p: 0.03 * np.cos(4.0 * np.pi * (np.asarray(p) - on))
-        )
+        return (lambda p: 2.0 * step * np.asarray(p)), (lambda p: 0.03 * np.cos(4.0 * np.pi * (np.asarray(p) - on)))
     speed, height = angles.support()
     surge = np.cumsum(speed - speed.mean()) / len(speed)
     forward, up = harmonics_of(surge - surge.mean(), (2, 4)), harmonics_of(height, (2, 4))

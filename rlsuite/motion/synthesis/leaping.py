@@ -10,11 +10,11 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import BPoly, CubicSpline
+from scipy.interpolate import BPoly
 
 from rlsuite.motion import body
 from rlsuite.motion.synthesis import poses
-from rlsuite.motion.synthesis.curves import Array, bridge, ease, jet, moves, spline, window
+from rlsuite.motion.synthesis.curves import Array, bridge, jet, moves, spline, window
 from rlsuite.motion.synthesis.poses import GRAVITY, SIDES, SIGN, STANCE_WIDTH, TOE, Choreography
 from rlsuite.motion.synthesis.standing import BALANCE, RELAXED, STANDING, balanced, frames, stand
 
@@ -52,8 +52,15 @@ def jump(height: float) -> tuple[Choreography, NDArray[np.bool_]]:
         return TIPTOE * np.clip(1.0 + away / roll, 0.0, None) ** 3
 
     turning = [jet(pitch_at, t, 1e-3) * np.array([1.0, 1.0, 0.0]) for t in (leave, land)]
-    pitch = np.where(air := (times > leave) & (times < land), bridge(times, (leave, land), *turning, (fade, fade)), pitch_at(times))
-    still = stand(times, tilt=tilt, chest=(0.0, chest, 0.0), neck=(0.0, -0.7 * (tilt + chest), 0.0), arms=dict.fromkeys(SIDES, arm))
+    air = (times > leave) & (times < land)
+    pitch = np.where(air, bridge(times, (leave, land), turning[0], turning[1], (fade, fade)), pitch_at(times))
+    still = stand(
+        times,
+        tilt=tilt,
+        chest=(0.0, chest, 0.0),
+        neck=(0.0, -0.7 * (tilt + chest), 0.0),
+        arms=dict.fromkeys(SIDES, arm),
+    )
 
     def foot_at(t: Array) -> Array:
         """``(..., 2)`` of an ankle whose toe rests, forward and up."""
@@ -81,11 +88,18 @@ def jump(height: float) -> tuple[Choreography, NDArray[np.bool_]]:
     ]
     path = foot_at(times)
     u = np.clip((times - leave) / flight, 0.0, 1.0)
-    free = middle + np.outer(rise(times), (0.0, 1.0)) + bridge(times, (leave, land), *relative, (fade, fade))
+    free = (
+        middle
+        + np.outer(rise(times), (0.0, 1.0))
+        + bridge(times, (leave, land), relative[0], relative[1], (fade, fade))
+    )
     free[:, 1] += min(0.12, 0.4 * height) * (4.0 * u * (1.0 - u)) ** 2
     path = np.where(air[:, None], free, path)
     ankles = {
-        side: (np.stack((path[:, 0], np.full(len(times), SIGN[side] * STANCE_WIDTH), path[:, 1]), axis=-1), poses.turn(y=pitch))
+        side: (
+            np.stack((path[:, 0], np.full(len(times), SIGN[side] * STANCE_WIDTH), path[:, 1]), axis=-1),
+            poses.turn(y=pitch),
+        )
         for side in SIDES
     }
     # begin with legs bent everywhere, within reach, then carry the centre of mass to its path
@@ -115,11 +129,13 @@ def kick(height: float, foot: str) -> tuple[Choreography, NDArray[np.bool_]]:
     """A front kick: weight to the other leg, knee up, the leg stretched out, and back."""
     sign = SIGN[foot]
     times = frames(2.0, FPS)
-    x, z = 0.62, height
-    keys = [(0.45, (0.0, 0.05)), (0.80, (0.20, 0.42)), (1.0, (x, z)), (1.18, (0.22, 0.44)), (1.60, (0.0, 0.05))]
-    curve = CubicSpline([t for t, _ in keys], np.array([p for _, p in keys]), bc_type="clamped")
-    way = curve(np.clip(times, keys[0][0], keys[-1][0]))
-    pitch = moves(times, [(0.0, 0.0), (0.45, 0.0), (0.75, 0.5), (1.0, -0.75), (1.25, 0.3), (1.6, 0.0), (2.1, 0.0)])
+    # straight up first, so that nothing is dragged; then the thigh forward, the leg out, and the same way back
+    forward = moves(times, [(0.0, 0.0), (0.52, 0.0), (0.85, 0.20), (1.05, 0.62), (1.25, 0.22), (1.58, 0.0), (2.1, 0.0)])
+    rise = height - body.ANKLE_HEIGHT
+    up = moves(times, [(0.0, 0.0), (0.45, 0.0), (0.82, 0.5), (1.05, 1.0), (1.28, 0.5), (1.65, 0.0), (2.1, 0.0)])
+    way = np.stack((forward, body.ANKLE_HEIGHT + rise * up), axis=-1)
+    off, down = 0.45, 1.65
+    pitch = moves(times, [(0.0, 0.0), (0.5, 0.0), (0.78, 0.45), (1.05, -0.7), (1.3, 0.3), (1.55, 0.0), (2.1, 0.0)])
     shift = moves(times, [(0.0, 0.0), (0.05, 0.0), (0.45, 1.0), (1.6, 1.0), (1.95, 0.0), (2.1, 0.0)])
     lift = moves(times, [(0.0, 0.0), (0.45, 0.0), (1.0, 1.0), (1.6, 0.0), (2.1, 0.0)])
     aside = -sign * STANCE_WIDTH * shift
@@ -137,9 +153,9 @@ def kick(height: float, foot: str) -> tuple[Choreography, NDArray[np.bool_]]:
     )
     plan.root[:, 1] = aside
     contacts = np.ones((len(times), 2), np.bool_)
-    contacts[:, SIDES.index(foot)] = (times <= keys[0][0]) | (times >= keys[-1][0])
+    contacts[:, SIDES.index(foot)] = (times <= off) | (times >= down)
     # in the air the kicking foot stays straight in front of its own hip, which has moved over the standing foot
-    freed = ease((times - keys[0][0]) / 0.3) * (1.0 - ease((times - keys[-1][0] + 0.3) / 0.3))
+    freed = window(times, (off, off + 0.3), (down - 0.3, down))
     for _ in range(4):
         own = plan.root[:, 1] + sign * STANCE_WIDTH
         y = sign * STANCE_WIDTH + freed * (own - sign * STANCE_WIDTH)

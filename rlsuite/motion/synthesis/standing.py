@@ -5,8 +5,10 @@ The centre of mass stays over the feet: the pelvis moves to where it must for th
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 
 from rlsuite.motion import body
 from rlsuite.motion.synthesis import poses
@@ -27,11 +29,11 @@ def frames(duration: float, fps: float = FPS) -> Array:
 def stand(
     times: Array,
     *,
-    height: ArrayLike = STANDING,
-    tilt: ArrayLike = 0.0,
-    roll: ArrayLike = 0.0,
-    chest: tuple[ArrayLike, ArrayLike, ArrayLike] = (0.0, 0.0, 0.0),
-    neck: tuple[ArrayLike, ArrayLike, ArrayLike] = (0.0, 0.0, 0.0),
+    height: Array | float = STANDING,
+    tilt: Array | float = 0.0,
+    roll: Array | float = 0.0,
+    chest: tuple[Array | float, Array | float, Array | float] = (0.0, 0.0, 0.0),
+    neck: tuple[Array | float, Array | float, Array | float] = (0.0, 0.0, 0.0),
     arms: dict[str, Array] | None = None,
 ) -> Choreography:
     """Both feet flat below the hips; everything may be a number or a curve ``(T,)``."""
@@ -50,7 +52,7 @@ def stand(
     )
 
 
-def balanced(plan: Choreography, aside: ArrayLike = 0.0) -> Choreography:
+def balanced(plan: Choreography, aside: Array | float = 0.0) -> Choreography:
     """The pelvis moved so that the centre of mass is above the feet, ``aside`` to the left of the middle."""
     path = np.zeros((len(plan.root), 3))
     path[:, 0], path[:, 1] = BALANCE, aside
@@ -84,7 +86,9 @@ def squat(depth: float) -> Choreography:
     down = moves(times, [(0.0, 0.0), (0.15, 0.0), (0.15 + half, 1.0), (0.45 + half, 1.0), (times[-1] - 0.15, 0.0)])
     down = np.where(times >= times[-1] - 0.15, 0.0, down)
     share = depth / 0.45
-    arm = np.outer(1.0 - down, RELAXED) + np.outer(down, (np.radians(4.0), np.radians(-80.0) * min(1.0, 0.4 + share), 0, -0.15))
+    arm = np.outer(1.0 - down, RELAXED) + np.outer(
+        down, (np.radians(4.0), np.radians(-80.0) * min(1.0, 0.4 + share), 0, -0.15)
+    )
     plan = stand(
         times,
         height=STANDING - depth * down,
@@ -138,7 +142,7 @@ def wave(hand: str, times_waved: int) -> Choreography:
     return balanced(plan, aside=-0.012 * sign * up)
 
 
-def sidestep(step: float, side: str) -> tuple[Choreography, Array]:
+def sidestep(step: float, side: str) -> tuple[Choreography, NDArray[np.bool_]]:
     """One step to a side, feet together again at the end: a cycle. Also ``(T, 2)`` which foot stands, right and left."""
     sign, other = SIGN[side], "left" if side == "right" else "right"
     times = frames(1.4, 60.0)
@@ -147,7 +151,7 @@ def sidestep(step: float, side: str) -> tuple[Choreography, Array]:
     dip = 1.4 * (STANDING - body.ANKLE_HEIGHT - np.sqrt(0.815**2 - (step + over) ** 2))
     plan = stand(times, height=STANDING - dip * np.sin(np.pi * times / times[-1]) ** 2)
     swings = {side: (0.25, 0.62), other: (0.88, 1.25)}
-    contacts = np.ones((len(times), 2))
+    contacts = np.ones((len(times), 2), np.bool_)
     ankles = {}
     for i, s in enumerate(SIDES):
         begin, end = swings[s]
@@ -162,10 +166,8 @@ def sidestep(step: float, side: str) -> tuple[Choreography, Array]:
         times,
         [(0.0, 0.0), (0.32, -sign * over), (0.95, sign * (step + over)), (1.4, sign * step)],
     )
-    plan = Choreography(plan.root, plan.pelvis, plan.chest, plan.neck, plan.arms, ankles)
     plan.root[:, 1] = aside
     arms = {
         s: np.array(RELAXED) + np.outer(np.sin(np.pi * times / times[-1]) ** 2, (0.12, -0.05, 0.0, -0.2)) for s in SIDES
     }
-    plan = Choreography(plan.root, plan.pelvis, plan.chest, plan.neck, arms, ankles)
-    return balanced(plan, aside=aside), contacts
+    return balanced(replace(plan, arms=arms, ankles=ankles), aside=aside), contacts
