@@ -34,7 +34,8 @@ BLOCK_BYTES = 1 << 22
 MAX_FRAME_BYTES = 1 << 20
 _NUMBER_LINE = re.compile(rb"^[ \t]*\d+[ \t\r]*$", re.MULTILINE)
 _WORD = re.compile(r"(?im)^\s*:(bonedata|hierarchy|fully-specified|degrees|radians|units|version)\b")
-_FRAME = re.compile(r"(?m)^\s*(#.*\s+|:.*\s+)*1\s*$\s*^\s*root(\s+-?[\d.]+(e[+-]?\d+)?){3,6}\s*$", re.IGNORECASE)
+# a comment ends only at its newline: were it to end at any blank, "# # # …" would match in exponentially many ways
+_FRAME = re.compile(r"(?m)\s*([#:].*\n\s*)*1[ \t\r]*\n\s*root([ \t]+-?[\d.]+(e[+-]?\d+)?){3,6}\s*$", re.IGNORECASE)
 
 
 def sniff(head: bytes, path: Path) -> bool:

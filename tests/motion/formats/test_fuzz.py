@@ -115,16 +115,14 @@ SAMPLES: dict[str, tuple[str, Callable[[Path], None]]] = {
     "poselib": (".npy", _poselib),
     "dm_control": (".h5", _dm_control),
 }
-NAMES = [name for name in SAMPLES if name in FORMATS]
-TEXTS = [name for name in ("bvh", "deepmimic", "acclaim") if name in FORMATS]
+NAMES = list(SAMPLES)
 
 
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("samples")
     paths = {}
-    for name in NAMES:
-        suffix, make = SAMPLES[name]
+    for name, (suffix, make) in SAMPLES.items():
         (folder / name).mkdir()
         paths[name] = folder / name / f"sample{suffix}"
         make(paths[name])
@@ -132,7 +130,7 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def test_every_format_has_a_sample() -> None:
-    assert set(FORMATS) <= set(SAMPLES)
+    assert set(FORMATS) == set(SAMPLES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -199,6 +197,15 @@ def test_damaged_bytes(
     survives(name, path)
 
 
+@BYTES
+@given(edits=st.lists(EDIT, min_size=1, max_size=4))
+def test_a_damaged_acclaim_skeleton(tmp_path: Path, edits: list[tuple[str, float, bytes]]) -> None:
+    path = tmp_path / "sample.amc"
+    path.write_text(AMC)
+    path.with_suffix(".asf").write_bytes(damaged(ASF.encode(), edits))
+    survives("acclaim", path)
+
+
 WORDS = st.sampled_from(
     ["nan", "inf", "-inf", "1e999", "1e308", "-1e308", "1e-320", "0", "-1", "-0", "99999999999999999999", "1_0", "0x10",
      "", "-", "e", "true", "null", "{", "}", "[", "]", '"', "'", "\0", "\n", ",", "١٢", "é", "begin", "end",
@@ -206,21 +213,22 @@ WORDS = st.sampled_from(
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("name", ["bvh", "deepmimic", "acclaim", "asf"])
 @BYTES
 @given(changes=st.lists(st.tuples(st.floats(0.0, 1.0, exclude_max=True), WORDS), min_size=1, max_size=5))
 def test_damaged_words(samples: dict[str, Path], tmp_path: Path, name: str, changes: list[tuple[float, str]]) -> None:
-    text = samples[name].read_text()
+    text = ASF if name == "asf" else samples["acclaim" if name == "asf" else name].read_text()
     for share, word in changes:
         words = list(re.finditer(r"[^\s,\[\]]+", text))
         where = words[int(share * len(words))] if words else None
         if where is not None:
             text = text[: where.start()] + word + text[where.end() :]
-    path = tmp_path / samples[name].name
-    path.write_text(text, encoding="utf-8")
-    if name == "acclaim":
+    path = tmp_path / ("sample.amc" if name == "asf" else samples[name].name)
+    if name in ("acclaim", "asf"):
+        path.write_text(AMC)
         path.with_suffix(".asf").write_text(ASF)
-    survives(name, path)
+    (path.with_suffix(".asf") if name == "asf" else path).write_text(text, encoding="utf-8")
+    survives("acclaim" if name == "asf" else name, path)
 
 
 ARRAYS: list[Any] = [
@@ -304,6 +312,7 @@ def test_pickles_of_any_instructions(tmp_path: Path, program: list[bytes], start
         b"\x93NUMPY\x01\x00v\x00",
         b"HIERARCHY", b"HIERARCHY\nROOT", b"{", b'{"Frames": [', b"[" * 100_000, b":FULLY-SPECIFIED\n1\n", b"\x80\x04.",
         bytes(range(256)) * 300, "Größe ١٢٣ \u202e".encode("utf-16"), b"\0" * 100_000, pickle.dumps([1]),
+        b"# " * 30_000, b": " * 30_000, b"#\n" * 30_000, b"\n" * 60_000, b'{"Frames"' + b" " * 60_000, b'{"' * 30_000,
     ],
 )  # fmt: skip
 def test_files_of_another_kind(samples: dict[str, Path], tmp_path: Path, name: str, content: bytes) -> None:
