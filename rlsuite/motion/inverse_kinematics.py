@@ -96,7 +96,7 @@ def solve(
 
     Args:
         qpos: ``(T, nq)`` where the search begins; it is brought within the limits first.
-        reference: ``(T, nq)`` pose to stay near, with ``reference_weight`` ``(nv,)`` or one number.
+        reference: ``(T, nq)`` pose to stay near, with ``reference_weight`` ``(T, nv)``, ``(nv,)`` or one number.
         tolerance: a frame has converged when its step is smaller in every coordinate (radians, metres).
         gain: or when a step lowers its root of mean cost by less than this share.
 
@@ -113,13 +113,13 @@ def solve(
     weights = np.broadcast_to(targets.point_weights, want[0][:2])
     turn_weights = np.broadcast_to(targets.rotation_weights, want[1][:2])
     reference = qpos.copy() if reference is None else np.asarray(reference, np.float64)
-    pull = np.broadcast_to(np.asarray(reference_weight, np.float64), (skeleton.nv,))
+    pull = np.broadcast_to(np.asarray(reference_weight, np.float64), (len(qpos), skeleton.nv))
     parts = []
     for start in range(0, len(qpos), CHUNK):
         rows = slice(start, start + CHUNK)
         problem = _Problem(
             skeleton, structure, targets.point_bodies, targets.offsets, targets.positions[rows], weights[rows],
-            targets.bodies, targets.rotations[rows], turn_weights[rows], reference[rows], pull,
+            targets.bodies, targets.rotations[rows], turn_weights[rows], reference[rows], pull[rows],
         )  # fmt: skip
         parts.append(_descend(problem, qpos[rows], iterations, tolerance, gain))
     return Solution(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
@@ -163,7 +163,7 @@ class _Problem:
             (self.turn_weights[rows, :, None] * turns).reshape(t, -1),
         ]
         if self.pull.any():
-            parts.append(self.pull * sampling.difference(self.skeleton, qpos, self.reference[rows]))
+            parts.append(self.pull[rows] * sampling.difference(self.skeleton, qpos, self.reference[rows]))
         return np.concatenate(parts, axis=1)
 
     def jacobian(self, rows: NDArray[np.intp], frames: Frames, points: Array) -> Array:
@@ -198,8 +198,8 @@ def _descend(
         split = jacobian.shape[1]
         downhill = (jacobian.swapaxes(1, 2) @ residual[:, :split, None])[..., 0]
         if problem.pull.any():
-            downhill += problem.pull * residual[:, split:]
-        hessian[:, diagonal, diagonal] += problem.pull**2 + damping[rows, None] * np.maximum(
+            downhill += problem.pull[rows] * residual[:, split:]
+        hessian[:, diagonal, diagonal] += problem.pull[rows] ** 2 + damping[rows, None] * np.maximum(
             hessian[:, diagonal, diagonal], 1e-3
         )
         here = qpos[rows]

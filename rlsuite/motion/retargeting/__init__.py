@@ -18,7 +18,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from rlsuite.errors import MotionError
 from rlsuite.motion import body, inverse_kinematics, joint_maps, kinematics, sampling
@@ -26,7 +25,7 @@ from rlsuite.motion import contacts as contacts_
 from rlsuite.motion import rotations as rot
 from rlsuite.motion.clip import MotionClip
 from rlsuite.motion.joint_maps import ROLES, SIDES
-from rlsuite.motion.retargeting import transfer
+from rlsuite.motion.retargeting import temporal, transfer
 from rlsuite.motion.retargeting.foot_locks import Soles
 from rlsuite.motion.retargeting.report import Report, Spread
 from rlsuite.motion.retargeting.rest_pose import RestPose
@@ -45,11 +44,6 @@ ROTATION = {
 }  # fmt: skip
 LONE = 0.2  # rotation of a foot whose sole has less than two points
 SOLE, STANDING = 1.0, 10.0  # of a point of the sole that swings and that stands
-NEAR, SMOOTHED = (
-    0.03,
-    0.1,
-)  # weight, per radian or metre, of the first guess and, in the second search, the smoothed pose
-ITERATIONS, TOLERANCE, GAIN = 12, 1e-6, 2e-3
 SEAM = 2.0  # seconds of the neighbouring cycles that a cycle is retargeted with
 
 
@@ -103,16 +97,7 @@ def retarget(
     goal = goal.raised(soles.offset)
     guess[:, :3] += (0.0, 0.0, soles.offset)
     targets = _targets(target_rest, goal, soles)
-    solution = inverse_kinematics.solve(
-        target, guess, targets, reference=guess, reference_weight=NEAR, iterations=ITERATIONS, tolerance=TOLERANCE,
-        gain=GAIN,
-    )  # fmt: skip
-    if smoothing > 0.0:
-        calm = _smoothed(target, guess, solution.qpos, smoothing * clip.fps)
-        solution = inverse_kinematics.solve(
-            target, calm, targets, reference=calm, reference_weight=SMOOTHED, iterations=ITERATIONS,
-            tolerance=TOLERANCE, gain=GAIN,
-        )  # fmt: skip
+    solution = temporal.solve(target, guess, targets, clip.fps, smoothing)
     out = solution.qpos[middle].copy()
     for at in target.quaternions:
         quat = rot.continuous(out[:, at : at + 4])
@@ -205,12 +190,6 @@ def _targets(rest: RestPose, goal: transfer.Goal, soles: Soles) -> inverse_kinem
         rotations=np.stack([goal.rotation[role] for role in turns], axis=1),
         rotation_weights=np.array(list(turns.values())),
     )
-
-
-def _smoothed(skeleton: Skeleton, guess: Array, qpos: Array, frames: float) -> Array:
-    """The poses with what was added to the first guess smoothed in time: the motion itself stays as sharp as it is."""
-    added = sampling.difference(skeleton, guess, qpos)
-    return sampling.integrate(skeleton, guess, gaussian_filter1d(added, frames, axis=0, mode="nearest"))
 
 
 def _report(

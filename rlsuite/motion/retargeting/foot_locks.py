@@ -2,7 +2,8 @@
 
 The points of a sole that touch during one stance of a foot are given one place each: that of their mean, with the sole
 laid flat at its own size where all of it touches. A stance whose points wander further than a tolerance is cut about
-its middle, where it moves fastest, and the foot steps over; a short one is trimmed. Between stances the correction fades in and out.
+its middle, where it moves fastest, and the foot steps over; a short one is trimmed. Between stances the correction fades
+in and out.
 """
 
 from __future__ import annotations

@@ -17,13 +17,13 @@ from rlsuite.motion.contacts import runs
 from rlsuite.motion.skeleton import Skeleton
 
 Array = NDArray[np.float64]
-RACING, LOCKED = 12.0, 0.5  # radians per second, and cosine of the middle angle, at which hinges race near gimbal lock
+RACING, AHEAD = 12.0, 2.0  # radians per second, and times the pace of the body's own turn, above which hinges race
 AROUND = 0.15  # seconds before and after that are calmed with them
 PACE = 0.02  # seconds: a radian per second of pace costs as much as this many radians of error
 MISSING = (
     0.5  # mean radians about the axis that two hinges lack, above which they are better left at rest to begin with
 )
-OUTSIDE = 100.0  # how much more a squared radian beyond a limit costs than one moved in a frame
+OUTSIDE = 300.0  # cost per second of a squared radian beyond a limit; one moved from frame to frame costs 1
 
 
 def turns_freely(skeleton: Skeleton, body: int) -> bool:
@@ -79,7 +79,7 @@ def _angles(axes: Array, ranges: Array, turn: Array, fps: float) -> Array:
     first = rot.to_euler(in_axes, "xyz")
     second = first * np.array([1.0, -1.0, 1.0]) + np.pi
     branches = np.stack([_nearest_turn(branch * hand, ranges) for branch in (first, second)])  # (2, T, 3)
-    chosen = _shortest_path(branches, ranges)
+    chosen = _shortest_path(branches, ranges, fps)
     if n == 2 and np.abs(chosen[:, 2]).mean() > MISSING:
         chosen = np.zeros_like(chosen)
     chosen = np.clip(chosen, ranges[:, 0], ranges[:, 1])
@@ -87,10 +87,9 @@ def _angles(axes: Array, ranges: Array, turn: Array, fps: float) -> Array:
 
 
 def _calmed(angles: Array, axes: Array, ranges: Array, turn: Array, fps: float) -> Array:
-    """Angles ``(T, 3)`` whose pace near gimbal lock is traded against the turn that they make."""
+    """Angles ``(T, 3)`` whose pace near gimbal lock, or where limits make them leap, is traded against the turn."""
     pace = np.abs(np.diff(angles, axis=0)).max(axis=1, initial=0.0) * fps
-    locked = np.abs(np.cos(angles[:, 1])) < LOCKED
-    racing = np.flatnonzero((pace > RACING) & (locked[1:] | locked[:-1]))
+    racing = np.flatnonzero(pace > np.maximum(RACING, AHEAD * rot.angle_between(turn[1:], turn[:-1]) * fps))
     if not len(racing):
         return angles
     angles, marked = angles.copy(), np.zeros(len(angles), bool)
@@ -143,14 +142,14 @@ def _nearest_turn(angles: Array, ranges: Array) -> Array:
     return np.where(bounded, near, np.unwrap(near, axis=0))
 
 
-def _shortest_path(branches: Array, ranges: Array) -> Array:
+def _shortest_path(branches: Array, ranges: Array, fps: float) -> Array:
     """``(T, 3)`` of the ``(2, T, 3)`` that costs least."""
-    out = np.maximum(0.0, np.maximum(ranges[:, 0] - branches, branches - ranges[:, 1]))
-    outside = OUTSIDE * np.sum(out**2, axis=-1)
+    within = np.clip(branches, ranges[:, 0], ranges[:, 1])
+    outside = OUTSIDE / fps * np.sum((branches - within) ** 2, axis=-1)
     for this, other in ((0, 1), (1, 0)):
         if (outside[this] < outside[other]).all():  # the limits alone tell
             return branches[this]
-    moved = np.sum((branches[:, None, 1:] - branches[None, :, :-1]) ** 2, axis=-1)  # (to, from, T - 1)
+    moved = np.sum((within[:, None, 1:] - within[None, :, :-1]) ** 2, axis=-1)  # (to, from, T - 1)
     cost = [float(outside[0, 0]), float(outside[1, 0])]
     came: list[tuple[int, int]] = []
     for (o0, o1), ((m00, m01), (m10, m11)) in zip(

@@ -1,0 +1,108 @@
+"""Inverse kinematics that is smooth in time: the correction of every frame agrees with those around it.
+
+Frames are solved on their own and all at once; then what was added to the first guess is smoothed in time, and the
+search begins anew from there, held to it. The motion itself stays as sharp as it is. Where limits leave two poses that
+fit about as well, neighbouring frames may take different ones: around such a leap the correction is smoothed more
+widely, and held more firmly, at the cost of some fit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d
+
+from rlsuite.motion import inverse_kinematics, sampling
+from rlsuite.motion import rotations as rot
+from rlsuite.motion.contacts import runs
+from rlsuite.motion.inverse_kinematics import Solution, Targets
+from rlsuite.motion.skeleton import Skeleton
+
+Array = NDArray[np.float64]
+# weight, per radian or metre, of the first guess, of the smoothed pose, and of the one around a leap
+NEAR, SMOOTHED, FIRM = 0.03, 0.1, 0.7
+ITERATIONS, TOLERANCE, GAIN = 12, 1e-6, 2e-3
+LEAP, AHEAD = 15.0, 2.0  # radians per second, and times the pace of the first guess around, that make a leap
+WIDE, ROUNDS = 0.06, 3  # seconds (standard deviation) of smoothing around leaps, and how often that is done at most
+
+
+def solve(skeleton: Skeleton, guess: Array, targets: Targets, fps: float, smoothing: float) -> Solution:
+    """Poses ``(T, nq)`` that meet ``targets``.
+
+    Args:
+        guess: ``(T, nq)``, smooth in time. smoothing: seconds (standard deviation); 0: frames on their own.
+    """
+    solution = _search(skeleton, guess, targets, guess, NEAR)
+    if smoothing <= 0.0:
+        return solution
+    calm = _smoothed(skeleton, guess, solution.qpos, smoothing * fps)
+    solution = _search(skeleton, calm, targets, calm, SMOOTHED)
+    for _ in range(ROUNDS):
+        firm = _around_leaps(skeleton, guess, solution.qpos, fps)
+        if not firm.any():
+            break
+        calm = _smoothed(skeleton, guess, solution.qpos, WIDE * fps)
+        for a, b in runs(firm > 0.0):
+            rows = slice(a, b)
+            weight = SMOOTHED + (FIRM - SMOOTHED) * firm[rows, None]
+            part = _search(skeleton, calm[rows], _frames_of(targets, rows), calm[rows], weight)
+            for name in (field.name for field in fields(Solution)):
+                getattr(solution, name)[rows] = getattr(part, name)
+    return solution
+
+
+def _search(skeleton: Skeleton, start: Array, targets: Targets, reference: Array, weight: float | Array) -> Solution:
+    return inverse_kinematics.solve(
+        skeleton,
+        start,
+        targets,
+        reference=reference,
+        reference_weight=weight,
+        iterations=ITERATIONS,
+        tolerance=TOLERANCE,
+        gain=GAIN,
+    )
+
+
+def _smoothed(skeleton: Skeleton, guess: Array, qpos: Array, frames: float) -> Array:
+    """The poses with what was added to the first guess smoothed in time."""
+    added = sampling.difference(skeleton, guess, qpos)
+    return sampling.integrate(skeleton, guess, gaussian_filter1d(added, frames, axis=0, mode="nearest"))
+
+
+def _around_leaps(skeleton: Skeleton, guess: Array, qpos: Array, fps: float) -> Array:
+    """``(T,)`` 1 where a body leaps that does not in the first guess, falling to 0 around it."""
+    firm = np.zeros(len(qpos))
+    if len(qpos) < 2:
+        return firm
+    reach = max(2, round(4.0 * WIDE * fps))
+    turns = (skeleton.local_rotations(q) for q in (qpos, guess))
+    pace, before = (rot.angle_between(turn[1:], turn[:-1]) * fps for turn in turns)  # (T - 1, nbody)
+    before = maximum_filter1d(before, 2 * (reach // 2) + 1, axis=0)
+    leaps = np.flatnonzero((pace > np.maximum(LEAP, AHEAD * before)).any(axis=1))
+    fall = 1.0 - (np.abs(np.arange(-reach, reach)) / reach) ** 2
+    for t in leaps.tolist():
+        a, b = max(0, t + 1 - reach), min(len(qpos), t + 1 + reach)
+        firm[a:b] = np.maximum(firm[a:b], fall[a - (t + 1 - reach) : b - (t + 1 - reach)])
+    return firm
+
+
+def _frames_of(targets: Targets, rows: slice) -> Targets:
+    per_frame = {
+        name: weight[rows] if weight.ndim == 2 else weight
+        for name, weight in (
+            ("point_weights", targets.point_weights),
+            ("rotation_weights", targets.rotation_weights),
+        )
+    }
+    return Targets(
+        targets.point_bodies,
+        targets.offsets,
+        targets.positions[rows],
+        per_frame["point_weights"],
+        targets.bodies,
+        targets.rotations[rows],
+        per_frame["rotation_weights"],
+    )
