@@ -8,7 +8,7 @@ comes back as the same object.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -150,12 +150,15 @@ def worse(before: QualityReport, after: QualityReport, *, besides: tuple[str, ..
     """What got worse, in words: kinds of findings with more frames, more bad frames, or a greater worst.
 
     Forces are estimates that move a little with every pose: ``residual`` and ``torque`` are worse with more bad frames, or
-    when their worst rises by more than a quarter.
+    when their worst rises by more than a quarter. Feet that floated could not be seen to slide: ``skate`` counts in the
+    other frames.
     """
+    floated = before.frames_of("floating")
     kinds = sorted({f.name for f in after.findings if not f.harmless and f.name not in besides})
     out = []
     for kind in kinds:
-        old, new = _amount(before, kind), _amount(after, kind)
+        hidden = floated if kind == "skate" else []
+        old, new = _amount(before, kind, hidden), _amount(after, kind, hidden)
         if kind in FORCES:
             limit = max(old.worst, after.of(kind)[0].threshold[0])
             rises = new.bad > old.bad or new.worst > FORCES_MAY_RISE * limit
@@ -186,11 +189,17 @@ class _Amount:
         return f"{self.frames} frames, {self.worst:.3g} {self.unit}".strip() if self.frames else "none"
 
 
-def _amount(report: QualityReport, kind: str) -> _Amount:
+def _amount(report: QualityReport, kind: str, hidden: Iterable[int] = ()) -> _Amount:
+    """Of a kind of finding, leaving out the ``hidden`` frames."""
     findings = report.of(kind)
-    unit = findings[0].unit if findings else ""
     # metres a second of the root and radians of joints do not compare: in thresholds, then, if units differ
     mixed = len({finding.unit for finding in findings}) > 1
-    worst = max((f.worst / f.threshold[0] if mixed else f.worst for f in findings), default=0.0)
-    bad = len({int(frame) for f in findings for frame in f.frames[f.bad]})
-    return _Amount(len(report.frames_of(kind)), bad, worst, "times the limit" if mixed else unit)
+    unit = "times the limit" if mixed else findings[0].unit if findings else ""
+    worst = np.zeros(report.n_frames)
+    bad = np.zeros(report.n_frames, bool)
+    for f in findings:
+        np.maximum.at(worst, f.frames, f.magnitude / f.threshold[0] if mixed else f.magnitude)
+        bad[f.frames[f.bad]] = True
+    hide = list(hidden)
+    worst[hide], bad[hide] = 0.0, False
+    return _Amount(int(np.count_nonzero(worst)), int(bad.sum()), float(worst.max()), unit)

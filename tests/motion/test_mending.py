@@ -56,6 +56,15 @@ def test_a_floating_clip_is_lowered(clip):
     np.testing.assert_allclose(mended.qpos, clip.qpos, atol=1e-6)
 
 
+def test_a_floating_clip_that_slides_is_lowered_and_then_held(clip):
+    sliding = faults.sliding(clip, "left_foot", 40, 60, 0.12)
+    floating = faults.raised(sliding)
+    assert check(floating).of("skate") == []  # unseen in the air
+    mended, changes = mend(floating)
+    assert done(changes) == ["shift onto the floor", "hold the standing left_foot"]
+    assert check(mended).findings == ()
+
+
 def test_a_stretch_that_sinks_is_lifted(clip):
     t = np.arange(120)
     sag = 0.04 * np.exp(-(((t - 60) / 5.0) ** 2))
