@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rlsuite.errors import MotionError
+from rlsuite.errors import MotionError, SkeletonError
 from rlsuite.motion import body, formats, kinematics, retargeting
 from rlsuite.motion import rotations as rot
 from rlsuite.motion.clip import MotionClip
@@ -63,11 +63,11 @@ def test_standing_feet_are_found_and_nothing_else_moves():
 
 
 def spread_arms(skeleton, angle=np.pi / 2):
-    rest = skeleton.rest_qpos
+    rest = skeleton.rest_qpos.copy()
     for name, sign in (("left_shoulder_x", 1.0), ("right_shoulder_x", -1.0)):
         index = [joint.name for joint in skeleton.joints].index(name)
         rest[skeleton.qpos_address[index]] = sign * angle
-    return rest.copy()
+    return rest
 
 
 @pytest.mark.parametrize("angle", [0.0, 0.8, np.pi / 2])
@@ -331,6 +331,36 @@ def test_real_captures(mocap, file):
         here = ours[:, d] - ours[:, c]
         cosine = np.sum(theirs * here, axis=1) / (np.linalg.norm(theirs, axis=1) * np.linalg.norm(here, axis=1))
         assert np.degrees(np.arccos(np.clip(cosine, -1, 1))).mean() < 5.0
+
+
+def test_bodies_do_not_leap_between_poses_that_fit_alike(mocap):
+    """The source's hip leaves our limits by a right angle; solved alone, frames jump from one side to the other."""
+    clip = formats.read(mocap / "deepmimic/motions/humanoid3d_spinkick.txt")
+
+    def fastest(motion):
+        turns = motion.skeleton.local_rotations(motion.qpos)[:, 1:]
+        return rot.angle_between(turns[1:], turns[:-1]).max() * motion.fps
+
+    alone, together = (retarget(clip, smoothing=smoothing) for smoothing in (0.0, 0.03))
+    assert fastest(alone.clip) > 40.0
+    assert fastest(together.clip) < 1.2 * fastest(clip)
+    assert together.report.limit_violations == 0
+
+
+def test_a_scale_and_a_mapping_can_be_given(tmp_path):
+    clip = performance(n=10)
+    names = {name: f"part{i}" for i, name in enumerate(clip.skeleton.body_names)}
+    plain = np.tile(rot.IDENTITY, (clip.skeleton.nbody, 1))
+    tree = ball_tree(clip.skeleton, names, clip.skeleton.rest_qpos, plain)
+    path = tmp_path / "joints.json"
+    path.write_text(json.dumps(names))
+    other = on_ball_tree(clip, tree, plain)
+    with pytest.raises(SkeletonError, match="no body found for pelvis, right_thigh"):
+        retarget(other)
+    np.testing.assert_allclose(retarget(other, mapping=path, **AS_IT_IS).clip.qpos, clip.qpos, atol=1e-6)
+    twice = retarget(other, mapping=names, scale=2.0, **AS_IT_IS).clip
+    np.testing.assert_allclose(twice.qpos[:, :3], 2.0 * clip.qpos[:, :3], atol=1e-6)
+    np.testing.assert_allclose(twice.qpos[:, 3:], clip.qpos[:, 3:], atol=1e-6)
 
 
 def test_exports():
