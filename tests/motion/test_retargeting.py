@@ -3,6 +3,7 @@
 import json
 
 import gymnasium
+import mujoco
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -228,6 +229,36 @@ def test_gymnasiums_humanoid_can_be_the_target():
     assert set(result.report.unmatched) == {"head", "right_hand", "left_hand"}
     assert result.report.position_error["left_foot"].mean < 3.0
     assert result.report.rotation_error["torso"].mean < 3.0
+
+
+def robot_leg(side, sign):
+    """A chain of single hinges, as robots have."""
+    roll = sorted((0.6 * -sign, 2.9 * sign))
+    hinges_ = (
+        ("hip_pitch", (0, sign * 0.06, 0), (0, 1, 0), (-2.5, 2.5)), ("hip_roll", (0, sign * 0.04, -0.03), (1, 0, 0), roll),
+        ("hip_yaw", (0, 0, -0.1), (0, 0, 1), (-2.7, 2.7)), ("knee", (0, 0, -0.2), (0, 1, 0), (-0.08, 2.8)),
+        ("ankle_pitch", (0, 0, -0.3), (0, 1, 0), (-0.87, 0.52)), ("ankle_roll", (0, 0, -0.02), (1, 0, 0), (-0.26, 0.26)),
+    )  # fmt: skip
+    text = ""
+    for name, pos, axis, limits in hinges_:
+        p, a, r = (" ".join(f"{v:g}" for v in values) for values in (pos, axis, limits))
+        text += f'<body name="{side}_{name}_link" pos="{p}"><joint axis="{a}" range="{r}"/><geom size="0.03"/>'
+    soles = f'<site name="{side}_heel" pos="-0.05 0 -0.03"/><site name="{side}_toe" pos="0.12 0 -0.03"/>'
+    return text + soles + "</body>" * len(hinges_)
+
+
+def test_a_robot_of_single_hinges_without_arms_can_be_the_target():
+    xml = f"""<mujoco><compiler angle="radian" autolimits="true"/><worldbody><body name="pelvis" pos="0 0 0.7"><freejoint/>
+      <geom size="0.05"/>{robot_leg("left", 1)}{robot_leg("right", -1)}</body></worldbody></mujoco>"""
+    feet = ("left_ankle_roll_link", "right_ankle_roll_link")
+    robot = Skeleton.from_model(mujoco.MjModel.from_xml_string(xml), "robot", feet=feet)
+    clip = performance(seed=7)
+    quiet = np.where(np.arange(clip.skeleton.nq) < 7, clip.qpos, 0.3 * clip.qpos)
+    report = retarget(MotionClip(quiet, clip.fps, clip.skeleton), robot, **AS_IT_IS).report
+    assert report.roles["left_thigh"] == ("left_thigh", "left_hip_yaw_link")
+    assert report.limit_violations == 0
+    assert report.unconverged == 0
+    assert max(report.position_error[f"{side}_foot"].max for side in ("left", "right")) < 3.0
 
 
 def test_hinges_pass_gimbal_lock_at_a_moderate_pace():
