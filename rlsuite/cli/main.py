@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import rlsuite
-from rlsuite.cli import compare, completion, doctor, evaluate, export, list_, play, reproduce, resume, train, tune
+from rlsuite.cli import compare, completion, doctor, evaluate, export, list_, motion, play, reproduce, resume, train, tune
 from rlsuite.errors import RlsuiteError, nearest
 
-COMMANDS = (compare, train, resume, evaluate, play, tune, export, list_, reproduce, doctor, completion)
+COMMANDS = (compare, train, resume, evaluate, play, tune, export, list_, motion, reproduce, doctor, completion)
 
 
 class Parser(argparse.ArgumentParser):
@@ -34,7 +34,8 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line."""
     parser = Parser(
         prog="rlsuite",
-        description="Reinforcement learning on one Gymnasium interface: compare algorithms, train and evaluate agents.",
+        description="Reinforcement learning on one Gymnasium interface: compare algorithms, train and evaluate agents; "
+        "motion for simulated humanoids.",
         epilog="A first verdict:  rlsuite compare --env CliffWalking-v1 --algo sarsa q-learning --seeds 30",
     )
     parser.add_argument("--version", action="version", version=f"rlsuite {rlsuite.__version__}")

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import copy
 from functools import lru_cache
+from pathlib import Path
 from xml.etree import ElementTree
 
 import mujoco
 import numpy as np
 
+from rlsuite.errors import SkeletonError
 from rlsuite.motion import body, kinematics
 from rlsuite.motion.skeleton import Skeleton
 
@@ -28,6 +30,18 @@ def model_of(skeleton: Skeleton) -> mujoco.MjModel:
 @lru_cache(maxsize=64)
 def _figure(skeleton: Skeleton) -> mujoco.MjModel:
     return mujoco.MjModel.from_xml_string(figure_mjcf(skeleton))
+
+
+def from_mjcf(path: str | Path) -> mujoco.MjModel:
+    """The model of an MJCF file that the user names.
+
+    Raises:
+        SkeletonError: the file is missing or MuJoCo refuses it.
+    """
+    try:
+        return mujoco.MjModel.from_xml_path(str(path))
+    except (ValueError, OSError) as error:
+        raise SkeletonError(f"{path}: not an MJCF file that MuJoCo reads: {' '.join(str(error).split())}") from error
 
 
 def figure_mjcf(skeleton: Skeleton) -> str:

@@ -1,0 +1,79 @@
+"""``rlsuite motion import``: a file becomes a clean clip on the humanoid."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from rlsuite.cli.motion import clips
+
+
+def add_parser(commands: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "import",
+        help="put a motion file onto the humanoid, checked and mended",
+        description="Read a motion file of any known format, retarget it to the humanoid (or another body), check it, "
+        "mend what can be mended, and write a clip.",
+        epilog="example:  rlsuite motion import 01_01.bvh --out jump.npz",
+    )
+    parser.add_argument("file", metavar="FILE", help=clips.CLIP_HELP)
+    parser.add_argument("--out", type=Path, metavar="CLIP", help="default: the file's name with .npz in this folder")
+    parser.add_argument("--fps", type=float, metavar="HZ", help="frames per second of the clip (default: the file's)")
+    parser.add_argument("--body", type=Path, metavar="MJCF", help="another body to retarget to (default: the humanoid)")
+    parser.add_argument("--map", type=Path, metavar="JSON", help="roles of the file's bodies, where names do not tell")
+    parser.add_argument("--scale", type=float, metavar="X", help="of the path (default: the ratio of leg lengths)")
+    parser.add_argument("--no-fix", action="store_true", help="only check, mend nothing")
+    parser.add_argument("--force", action="store_true", help="replace a file that is there")
+    parser.add_argument("--verbose", "-v", action="store_true", help="print the whole reports")
+    clips.add_reading(parser)
+    return parser
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from rlsuite.errors import MotionError
+    from rlsuite.motion import clip_files
+    from rlsuite.motion.importing import import_clip
+    from rlsuite.motion.skeleton import Skeleton
+
+    out = arguments.out or Path(Path(arguments.file).name).with_suffix(".npz")
+    if out.suffix.lower() != ".npz":
+        raise MotionError(f"--out {out}: clips are .npz files; `rlsuite motion convert` writes other formats")
+    if out.exists() and not arguments.force:
+        raise MotionError(f"--out {out}: there is such a file already; --force replaces it")
+    if arguments.fps is not None and not 1.0 <= arguments.fps <= 1000.0:
+        raise MotionError(f"--fps must be a number from 1 to 1000, not {arguments.fps:g}")
+    target = Skeleton.from_mjcf(str(arguments.body)) if arguments.body else None
+    source = clips.read(arguments.file, arguments)
+    done = import_clip(
+        source, target, mapping=arguments.map, scale=arguments.scale, fps=arguments.fps, fix=not arguments.no_fix
+    )
+    clip_files.save(done.clip, out)
+    print(
+        f"read        {source.n_frames} frames at {source.fps:g} Hz, {source.duration:.2f} s, on {source.skeleton.name!r}"
+    )
+    if done.retargeting is None:
+        print("retargeted  not needed: it is on this body already")
+    elif arguments.verbose:
+        print(done.retargeting)
+    else:
+        report = done.retargeting
+        error = report.end_effector_error
+        print(
+            f"retargeted  to {report.target!r}, scaled by {report.scale:.3f}: hands and feet within {error.mean:.1f} cm "
+            f"(95 %: {error.p95:.1f}), {report.limit_violations} joint-limit violations, feet slide "
+            f"{report.slide.mean:.1f} cm/s"
+        )
+    for change in done.changes:
+        print(f"{'mended' if change.done else 'not mended':<11} {change.text()}")
+    counts = [int((done.after.frame_verdicts == level).sum()) for level in range(3)]
+    print(
+        f"checked     {done.after.verdict}: {counts[0]} frames ok, {counts[1]} warn, {counts[2]} bad; a simulation can "
+        f"start from {int(done.after.startable.sum())}"
+    )
+    if arguments.verbose:
+        print(done.after.text())
+    elif done.after.verdict != "ok":
+        print(f"            rlsuite motion check {out} tells what is left")
+    print(f"written     {out}")
+    return 0

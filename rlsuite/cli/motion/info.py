@@ -1,0 +1,42 @@
+"""``rlsuite motion info``: what is in a clip."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from rlsuite.cli.motion import clips
+
+
+def add_parser(commands: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "info",
+        help="what is in a clip",
+        description="Frames, rate, skeleton, extent, contacts, what was done to the clip, and its licence.",
+        epilog="example:  rlsuite motion info walk.bvh",
+    )
+    parser.add_argument("clips", nargs="+", metavar="CLIP", help=clips.CLIP_HELP)
+    parser.add_argument("--json", action="store_true", help="print one JSON object a clip")
+    clips.add_reading(parser)
+    return parser
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from rlsuite.motion.describing import describe
+
+    for i, name in enumerate(arguments.clips):
+        facts = describe(clips.read(name, arguments))
+        if arguments.json:
+            print(json.dumps(facts))
+            continue
+        print("" if i == 0 else "\n", end="")
+        for key, value in facts.items():
+            if key == "history":
+                print("history")
+                for step in value:
+                    details = ", ".join(f"{k} {v}" for k, v in step.items() if k != "step")
+                    print(f"  {step['step']}{f': {details}' if details else ''}")
+            elif value not in ("", None):
+                print(f"{key:<14} {value}")
+    return 0
