@@ -37,7 +37,7 @@ class Bone:
     length: float = 0.0
     axis: Array = field(default_factory=lambda: rot.IDENTITY)
     dof: str = ""
-    limits: list[tuple[float, float]] = field(default_factory=list)
+    limits: list[tuple[float, float] | None] = field(default_factory=list)
     parent: int = -1
 
 
@@ -189,12 +189,13 @@ def _bone(file: TextFile, lines: Iterator[Line], radians: float) -> Bone:
     file.fail(f"end expected for the bone that begins in line {bone.line}")
 
 
-def _limits(file: TextFile, text: str, radians: float) -> tuple[float, float]:
+def _limits(file: TextFile, text: str, radians: float) -> tuple[float, float] | None:
+    """Lowest and highest angle; ``None`` where either is infinite."""
     words = text.replace(")", " ").replace(",", " ").split()
     if len(words) != 2:
         file.fail(f"limits: (lowest highest) expected, found {shortened('(' + text)}")
     if {word.lower().strip("+-") for word in words} & {"inf", "infinity"}:
-        return (-np.inf, np.inf)
+        return None
     low, high = sorted(file.number(word, "limits") * radians for word in words)
     return low, high
 

@@ -75,8 +75,6 @@ def parse(file: TextFile) -> Hierarchy:
         file.fail(f"HIERARCHY expected at the beginning of a BVH file, found {shortened(word)}", max(1, file.line))
     joints, n_channels = _joints(file, words)
     n_frames, frame_time, fps = _motion(file)
-    if n_frames * max(2 * n_channels - 1, 1) > file.size:
-        file.fail(f"Frames: {n_frames} frames of {n_channels} numbers cannot be in a file of {file.size} bytes")
     return Hierarchy(joints, n_channels, n_frames, frame_time, fps)
 
 

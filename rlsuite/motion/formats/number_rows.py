@@ -36,6 +36,8 @@ def read_rows(
         MotionFormatError: a row with another number of columns, something that is no number, or other than ``n_rows``.
     """
     last = n_rows if stop is None else min(stop, n_rows)
+    if last * max(2 * columns - 1, 1) > file.size:
+        file.fail(f"{last} frames of {columns} numbers cannot be in a file of {file.size} bytes; it is truncated")
     out = np.empty((len(range(start, last, stride)), columns))
     tokenise = tokenise_compiled if worth_compiling(file.size) else tokenise_plainly
     data, at = b"", 0

@@ -189,6 +189,7 @@ def test_hinges_have_limits_and_axes_of_the_bone(files):
     hinges = {joint.name: joint for joint in skeleton.joints if joint.kind == "hinge"}
     assert list(hinges) == ["lfemur_rx", "lfemur_rz", "lfoot_rx"]  # the last of the list turns outermost
     assert hinges["lfemur_rz"].range == pytest.approx(np.radians([-160.0, 20.0]))
+    assert hinges["lfemur_rx"].range is None
     expected = axis_matrix("z", 20.0) @ [1.0, 0.0, 0.0]
     assert hinges["lfemur_rx"].axis == pytest.approx(in_suite(expected, 1.0))
 
