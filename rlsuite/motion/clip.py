@@ -22,7 +22,7 @@ from rlsuite.errors import MotionError
 from rlsuite.motion import kinematics, sampling
 from rlsuite.motion import rotations as rot
 from rlsuite.motion.skeleton import Skeleton
-from rlsuite.motion.tracks import Tracks
+from rlsuite.motion.tracks import Slopes, Tracks
 
 Array = NDArray[np.float64]
 Loop = Literal["once", "wrap"]
@@ -120,6 +120,11 @@ class MotionClip:
     def tracks(self) -> Tracks:
         """The frames, made ready for poses between them."""
         return Tracks(self.skeleton, self.qpos)
+
+    @cached_property
+    def slopes(self) -> Slopes:
+        """What a spline through the frames has for velocities there, in a cycle across the seam."""
+        return sampling.slopes(self)
 
     @cached_property
     def qvel(self) -> Array:

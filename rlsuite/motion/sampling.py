@@ -119,7 +119,7 @@ def sample(clip: MotionClip, times: ArrayLike, method: Method = "slerp") -> Arra
     if method == "slerp":
         poses = clip.tracks.arcs(before, share)
     else:
-        poses = clip.tracks.splines(before, share, slopes(clip))
+        poses = clip.tracks.splines(before, share, clip.slopes)
     if clip.loop == "wrap" and clip.skeleton.has_free_root:
         displace_cycles(clip, poses, cycles)
     return poses

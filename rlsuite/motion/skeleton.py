@@ -88,8 +88,8 @@ class Skeleton:
             raise SkeletonError(f"skeleton {self.name!r}: body names must be different and at least one")
         if len(self.parents) != n or any(not -1 <= p < i for i, p in enumerate(self.parents)):
             raise SkeletonError(f"skeleton {self.name!r}: every parent must come before its children")
-        object.__setattr__(self, "body_pos", np.asarray(self.body_pos, np.float64).reshape(n, 3))
-        object.__setattr__(self, "body_quat", rot.normalize(np.asarray(self.body_quat, np.float64).reshape(n, 4)))
+        object.__setattr__(self, "body_pos", _frozen(np.array(self.body_pos, np.float64).reshape(n, 3)))
+        object.__setattr__(self, "body_quat", _frozen(rot.normalize(np.reshape(self.body_quat, (n, 4)))))
         if not (np.isfinite(self.body_pos).all() and np.isfinite(self.body_quat).all()):
             raise SkeletonError(f"skeleton {self.name!r}: offsets must be finite numbers")
         bodies = [joint.body for joint in self.joints]
@@ -162,7 +162,7 @@ class Skeleton:
                 rows.append(rot.IDENTITY)
             else:
                 rows.append(np.array([joint.reference]))
-        return np.concatenate(rows) if rows else np.zeros(0)
+        return _frozen(np.concatenate(rows) if rows else np.zeros(0))
 
     @cached_property
     def quaternions(self) -> tuple[int, ...]:
@@ -189,7 +189,7 @@ class Skeleton:
         for joint, address in zip(self.joints, self.qpos_address, strict=True):
             if joint.range is not None and joint.kind in ("hinge", "slide"):
                 limits[address] = joint.range
-        return limits
+        return _frozen(limits)
 
     def body(self, name: str) -> int:
         """Index of a body.
@@ -463,6 +463,12 @@ class Skeleton:
 def _other_side(word: str) -> str:
     other = _OTHER_SIDE[word.lower()]
     return other.upper() if word.isupper() else other.capitalize() if word[0].isupper() else other
+
+
+def _frozen(array: Array) -> Array:
+    """The array made read-only: a skeleton is shared by many clips."""
+    array.setflags(write=False)
+    return array
 
 
 def _three(values: ArrayLike) -> tuple[float, float, float]:
