@@ -134,14 +134,14 @@ def _limb(
         here = (times >= begin - 1e-9) & (times <= end + 1e-9)
         limb[here], stands = planted(times[here], place), stands | here
         edges += [(edge, jet(lambda t, p=place: planted(t, p) - free(t), edge, 1e-3)) for edge in (begin, end)]
-    nothing = np.zeros((3, 2))
+    nothing, shares = np.zeros((3, 2)), (0.3, 0.3) if bent else (0.2, 0.2)  # hips have less room than shoulders
     for edge, miss in edges:
         if 0.0 < edge < times[-1]:  # from the ground into the air, or back, within a moment
             leaves = any(abs(edge - end) < 1e-9 for _, end in on)
             ends = (edge, edge + MOMENT) if leaves else (edge - MOMENT, edge)
             here = (times > ends[0]) & (times < ends[1]) & ~stands
             start, stop = (miss, nothing) if leaves else (nothing, miss)
-            limb[here] += bridge(times[here], ends, start, stop, (0.2, 0.2))
+            limb[here] += bridge(times[here], ends, start, stop, shares)
     return limb, stands
 
 

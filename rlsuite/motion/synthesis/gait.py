@@ -39,6 +39,8 @@ class Style:
         contact: share of the stride that a foot is on the ground. flat: phases between which it lies flat.
         straightest_knee: least flexion of the knee (rad). width: of each foot from the middle (m). toe_out: rad.
         sway: of the pelvis to the side that stands (m). trunk: lean forward (rad). arm, elbow: mean and swing (rad).
+        clearance: of the swinging sole (m). joins: shares of the swing in which it passes from, and to, the stance.
+        flight: whether there is a phase without contact.
     """
 
     contact: float
@@ -51,6 +53,7 @@ class Style:
     arm: tuple[float, float]
     elbow: tuple[float, float]
     clearance: float
+    joins: tuple[float, float]
     flight: bool
 
 
@@ -88,7 +91,7 @@ def walk_style(speed: float) -> Style:
     return Style(
         contact=contact, flat=(0.11, 0.32), straightest_knee=np.radians(11.0), width=0.05, toe_out=np.radians(6.0),
         sway=0.020, trunk=np.radians(2.0), arm=(np.radians(2.0), np.radians(6.0 + 11.0 * speed)),
-        elbow=(np.radians(22.0), np.radians(4.0 + 6.0 * speed)), clearance=0.0158, flight=False,
+        elbow=(np.radians(22.0), np.radians(4.0 + 6.0 * speed)), clearance=0.0158, joins=(0.15, 0.25), flight=False,
     )  # fmt: skip
 
 
@@ -96,10 +99,10 @@ def run_style(speed: float) -> Style:
     """Contact 0.37 of the stride at 2.7 m/s (Karamanidis and Arampatzis 2005), shorter when faster."""
     contact = float(np.clip(0.366 - 0.03 * (speed - 2.7), 0.25, 0.42))
     return Style(
-        contact=contact, flat=(0.22 * contact, 0.5 * contact), straightest_knee=np.radians(20.0), width=0.035,
+        contact=contact, flat=(0.22 * contact, 0.5 * contact), straightest_knee=np.radians(24.0), width=0.035,
         toe_out=np.radians(5.0), sway=0.0, trunk=np.radians(7.0),
         arm=(np.radians(-4.0), np.radians(min(34.0, 22.0 + 4.0 * speed))),
-        elbow=(np.radians(88.0), np.radians(14.0)), clearance=0.03, flight=True,
+        elbow=(np.radians(88.0), np.radians(14.0)), clearance=0.03, joins=(0.12, 0.09), flight=True,
     )  # fmt: skip
 
 
@@ -246,7 +249,7 @@ class _Feet:
 
         def swing(phase: Array, lift: float, late: float) -> Array:
             u = (phase - ends[0]) / (ends[1] - ends[0])
-            leg = free(phase) + bridge(phase, ends, mend[0], mend[1], (0.15, 0.12))
+            leg = free(phase) + bridge(phase, ends, mend[0], mend[1], style.joins)
             leg[..., 1] -= lift * (4.0 * u * (1.0 - u)) ** 3 + late * window(u, (0.4, 0.8), (0.82, 1.0))
             leg[..., 1] = longest - soft * np.logaddexp(0.0, (longest - leg[..., 1]) / soft)
             return hip(phase) + _cartesian(leg)
