@@ -175,3 +175,10 @@ def test_hinges_beside_a_ball_joint_have_no_angles_to_be_found() -> None:
     skeleton = dataclasses.replace(chain("a"), joints=joints)
     with pytest.raises(SkeletonError, match="ball joint"):
         skeleton.with_local_rotations(skeleton.rest_qpos, skeleton.local_rotations(skeleton.rest_qpos))
+
+
+def test_what_many_clips_share_cannot_be_written_to() -> None:
+    skeleton = skeleton_named("ours")
+    for array in (skeleton.rest_qpos, skeleton.qpos_range, skeleton.body_pos, skeleton.body_quat):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 1.0
