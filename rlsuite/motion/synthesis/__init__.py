@@ -18,6 +18,7 @@ from rlsuite.motion import body
 from rlsuite.motion import rotations as rot
 from rlsuite.motion.clip import Loop, MotionClip
 from rlsuite.motion.synthesis import cartwheels, gait, leaping, poses, standing
+from rlsuite.motion.synthesis.gait_styles import default_step, run_style, walk_style
 from rlsuite.motion.synthesis.parameters import Parameter, check
 from rlsuite.motion.synthesis.poses import Array, Choreography
 
@@ -95,12 +96,12 @@ def _gait(planned: gait.Gait, turning: bool = False) -> _Made:
 
 def _walk(speed: float, step_length: float | None) -> _Made:
     step = _step("walk", speed, step_length, (50.0, 190.0), MOTIONS["walk"].parameters["step_length"])
-    return _gait(gait.plan_gait(speed, step, gait.walk_style(speed)))
+    return _gait(gait.plan_gait(speed, step, walk_style(speed)))
 
 
 def _run(speed: float, step_length: float | None) -> _Made:
     step = _step("run", speed, step_length, (130.0, 240.0), MOTIONS["run"].parameters["step_length"])
-    return _gait(gait.plan_gait(speed, step, gait.run_style(speed)))
+    return _gait(gait.plan_gait(speed, step, run_style(speed)))
 
 
 def _step(motion: str, speed: float, asked: float | None, cadence: tuple[float, float], known: Parameter) -> float:
@@ -110,7 +111,7 @@ def _step(motion: str, speed: float, asked: float | None, cadence: tuple[float, 
         MotionError: it is not.
     """
     if asked is None:
-        return gait.default_step(speed, flight=motion == "run")
+        return default_step(speed, flight=motion == "run")
     low, high = max(known.low, 60.0 * speed / cadence[1]), min(known.high, 60.0 * speed / cadence[0])
     if not low <= asked <= high:
         raise MotionError(
@@ -122,13 +123,13 @@ def _step(motion: str, speed: float, asked: float | None, cadence: tuple[float, 
 
 def _turn(rate: float, speed: float, angle: float | None) -> _Made:
     """A cycle; with ``angle`` so many whole strides, at about that rate, that the heading changes by just the angle."""
-    step = gait.default_step(speed, flight=False)
+    step = default_step(speed, flight=False)
     if angle is None:
-        return _gait(gait.plan_gait(speed, step, gait.walk_style(speed), rate), turning=True)
+        return _gait(gait.plan_gait(speed, step, walk_style(speed), rate), turning=True)
     period = 2.0 * step / speed
     strides = max(1, round(abs(angle / rate) / period))
     rate = angle / (strides * period)
-    made = _gait(gait.plan_gait(speed, step, gait.walk_style(speed), rate), turning=True)
+    made = _gait(gait.plan_gait(speed, step, walk_style(speed), rate), turning=True)
     cycles = []
     for k in range(strides):
         # the plan begins at the origin, heading along x, on a circle about (0, radius)

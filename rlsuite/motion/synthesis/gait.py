@@ -5,7 +5,7 @@
 2. Each foot is planned from them: it lands on its heel, lies flat, rises about its toes, all without sliding, and its
    swing is the angles' own, joined to the stance so that position, velocity and acceleration agree.
 3. The pelvis: walking, it follows the stance foot of step 1 (its even harmonics); running, the centre of mass is
-   ballistic in flight and pushed by half a sine in stance (Alexander 1989), so acceleration has no jump.
+   ballistic in flight and pushed by half a sine in stance, so acceleration has no jump.
 4. Closed-form legs join pelvis and feet (:mod:`poses`).
 """
 
@@ -24,37 +24,11 @@ from rlsuite.motion import body
 from rlsuite.motion import rotations as rot
 from rlsuite.motion.synthesis import gait_tables, poses
 from rlsuite.motion.synthesis.curves import Array, bridge, ease, fourier, harmonics_of, jet, window
+from rlsuite.motion.synthesis.gait_styles import Style
 from rlsuite.motion.synthesis.poses import HEEL, SIGN, TOE, Choreography
 
 FPS = 60.0
-WALK_RATIO = 0.006  # m per (step/min): step length over cadence, constant over speeds (Murakami and Otaka 2017)
 _GRID = np.arange(240) / 240.0
-
-
-@dataclass(frozen=True)
-class Style:
-    """What differs between walking and running besides the angles.
-
-    Attributes:
-        contact: share of the stride that a foot is on the ground. flat: phases between which it lies flat.
-        straightest_knee: least flexion of the knee (rad). width: of each foot from the middle (m). toe_out: rad.
-        sway: of the pelvis to the side that stands (m). trunk: lean forward (rad). arm, elbow: mean and swing (rad).
-        clearance: of the swinging sole (m). joins: shares of the swing in which it passes from, and to, the stance.
-        flight: whether there is a phase without contact.
-    """
-
-    contact: float
-    flat: tuple[float, float]
-    straightest_knee: float
-    width: float
-    toe_out: float
-    sway: float
-    trunk: float
-    arm: tuple[float, float]
-    elbow: tuple[float, float]
-    clearance: float
-    joins: tuple[float, float]
-    flight: bool
 
 
 def _polar(reach: Array) -> Array:
@@ -83,33 +57,6 @@ class Gait:
     contacts: NDArray[np.bool_]
     fps: float
     step_length: float
-
-
-def walk_style(speed: float) -> Style:
-    """Stance is shorter and arms swing further the faster the walk (approximate lines through published means)."""
-    contact = float(np.clip(0.64 - 0.036 * speed, 0.55, 0.64))
-    return Style(
-        contact=contact, flat=(0.11, 0.32), straightest_knee=np.radians(11.0), width=0.05, toe_out=np.radians(6.0),
-        sway=0.020, trunk=np.radians(2.0), arm=(np.radians(2.0), np.radians(6.0 + 11.0 * speed)),
-        elbow=(np.radians(22.0), np.radians(4.0 + 6.0 * speed)), clearance=0.0158, joins=(0.15, 0.25), flight=False,
-    )  # fmt: skip
-
-
-def run_style(speed: float) -> Style:
-    """Contact 0.37 of the stride at 2.7 m/s (Karamanidis and Arampatzis 2005), shorter when faster."""
-    contact = float(np.clip(0.366 - 0.03 * (speed - 2.7), 0.25, 0.42))
-    return Style(
-        contact=contact, flat=(0.22 * contact, 0.5 * contact), straightest_knee=np.radians(24.0), width=0.035,
-        toe_out=np.radians(5.0), sway=0.0, trunk=np.radians(7.0),
-        arm=(np.radians(-4.0), np.radians(min(34.0, 22.0 + 4.0 * speed))),
-        elbow=(np.radians(88.0), np.radians(14.0)), clearance=0.03, joins=(0.12, 0.09), flight=True,
-    )  # fmt: skip
-
-
-def default_step(speed: float, flight: bool) -> float:
-    """Walking: constant walk ratio. Running: 1.30 strides a second at 2.7 m/s (Karamanidis and Arampatzis 2005), and
-    0.075 more for every m/s."""
-    return speed / (2.0 * (1.25 + 0.075 * speed)) if flight else float(np.sqrt(60.0 * WALK_RATIO * speed))
 
 
 class _Angles:
@@ -220,7 +167,7 @@ def _pitch(angles: _Angles, style: Style) -> Callable[[Array], Array]:
 
 def _sway(style: Style, phase: Array) -> Array:
     """Of the pelvis to the left: over the foot that stands, in the middle of its single support."""
-    return -style.sway * np.cos(2.0 * np.pi * (phase - 0.5 * (style.contact - 0.5 + 0.5)))
+    return -style.sway * np.cos(2.0 * np.pi * (phase - 0.5 * style.contact))
 
 
 class _Feet:
@@ -263,8 +210,7 @@ class _Feet:
         needed[end] = style.clearance
 
         def least(clear: Callable[[float], NDArray[np.bool_]]) -> float:
-            lifts = np.arange(0.0, 0.4, 0.002)
-            return float(lifts[np.argmax([clear(lift).all() for lift in lifts])])
+            return next((float(lift) for lift in np.arange(0.0, 0.4, 0.002) if clear(lift).all()), 0.0)
 
         late = least(lambda x: (swing(share, 0.0, x)[:, 1] + rise >= needed) | ~end)
         lift = least(lambda x: swing(share, x, late)[:, 1] + rise >= needed)
