@@ -75,8 +75,8 @@ class MotionClip:
         if self.loop == "wrap" and len(qpos) < 2:
             raise MotionError(f"clip {self.name!r}: a cycle needs at least 2 frames")
         qpos = qpos.copy()
-        for at in self.skeleton.quaternions:
-            qpos[:, at : at + 4] = rot.normalize(qpos[:, at : at + 4])
+        quaternions = np.add.outer(np.array(self.skeleton.quaternions, np.intp), np.arange(4))
+        qpos[:, quaternions] = rot.normalize(qpos[:, quaternions])
         sizes = {
             "contacts": (len(qpos), len(self.contact_names)),
             "confidence": (len(qpos),),

@@ -18,7 +18,7 @@ _TINY = 1e-12
 def normalize(quat: ArrayLike) -> Array:
     """Unit quaternions; one of length zero becomes the identity, one of unit length stays as it is to the last bit."""
     quat = np.asarray(quat, np.float64)
-    square = np.sum(quat * quat, axis=-1, keepdims=True)
+    square = np.einsum("...i,...i->...", quat, quat)[..., None]  # many times faster than a sum over so short an axis
     if np.abs(square - 1.0).max(initial=0.0) < 1e-14:
         return quat.copy()
     length = np.linalg.norm(quat, axis=-1, keepdims=True)

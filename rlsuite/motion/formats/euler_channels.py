@@ -5,13 +5,13 @@ Intrinsic: the channels ``Zrotation Yrotation Xrotation`` are ``Rz Ry Rx``, orde
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rlsuite.motion import rotations as rot
+from rlsuite.motion.formats import number_rows
 
 Array = NDArray[np.float64]
 
@@ -44,9 +44,9 @@ def write_quaternions(
 ) -> None:
     """Quaternions of degrees in ``channels[:, columns]`` ``(T, n, 3)`` into ``out`` ``(T, nq)``, from ``addresses`` on.
 
-    ``signs`` ``(3,)`` turn angles round; compiled where numba is loaded, else in NumPy, a cacheful at a time.
+    ``signs`` ``(3,)`` turn angles round; compiled where that is worth it, else in NumPy, a cacheful at a time.
     """
-    if "numba" in sys.modules and len(set(order)) == 3:
+    if number_rows.worth_compiling(channels.nbytes) and len(set(order)) == 3:
         from rlsuite.motion.formats import _kernels
 
         i, j, k = ("xyz".index(axis) for axis in order)

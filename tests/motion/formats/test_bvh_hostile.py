@@ -213,7 +213,7 @@ def test_options_are_checked(tmp_path):
 numbers = st.one_of(
     st.floats(-1e9, 1e9).map(repr), st.floats(-1e9, 1e9).map("{:.6f}".format), st.floats(-1e3, 1e3).map("{:.3e}".format),
     st.integers(-(10**8), 10**8).map(str), st.decimals(-1000, 1000, places=20).map("{:f}".format),
-    st.sampled_from(["0", "-0.0", ".5", "5.", "+1", "1E-5", "1e-320", "3e-400", "0e999", "00012.50", "1234567890123456789e-15"]),
+    st.sampled_from(["0", "-0.0", ".5", "5.", "+1", "1E-5", "1e-320", "3e-400", "0e999", "00012.50", "1234567890123456e-9"]),
 )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from rlsuite.errors import MotionError, MotionFormatError
 from rlsuite.motion import body, formats
 from rlsuite.motion import rotations as rot
 from rlsuite.motion.clip import MotionClip
-from rlsuite.motion.formats import euler_channels
+from rlsuite.motion.formats import euler_channels, number_rows
 from rlsuite.motion.skeleton import Joint, Skeleton
 from tests.motion.formats.samples import bvh_positions, bvh_text, in_suite
 
@@ -116,9 +116,9 @@ def test_compiled_quaternions_are_the_plain_ones(monkeypatch):
     columns = np.array([[3, 4, 5], [9, 7, 8]])
     for order in ("zyx", "xyz", "yzx"):
         plain, compiled = np.zeros((2, 50, 9))
-        monkeypatch.setitem(__import__("sys").modules, "numba", __import__("numba"))
+        monkeypatch.setattr(number_rows, "worth_compiling", lambda size: True)
         euler_channels.write_quaternions(compiled, [0, 5], channels, columns, order, [1.0, -1.0, 1.0])
-        monkeypatch.delitem(__import__("sys").modules, "numba")
+        monkeypatch.setattr(number_rows, "worth_compiling", lambda size: False)
         euler_channels.write_quaternions(plain, [0, 5], channels, columns, order, [1.0, -1.0, 1.0])
         np.testing.assert_allclose(compiled, plain, atol=1e-14)
 
