@@ -1,13 +1,13 @@
 """Joint angles of normal gait as Fourier series over one stride, in degrees; phase 0 is the heel strike of that leg.
 
 Walking: Schwartz, Rozumalski and Trost (2008), "The effect of walking speed on the gait of typically developing
-children", J. Biomechanics 41(8):1639-1650, electronic addendum: means at free speed, every 4 % (knee 2 %) of the
-stride (the middle of the published band of one standard deviation). The series below are our least-squares fits, within
-0.6 degrees of the means (knee: within 1.5, fitted to means rounded to 0.1). Left and right
-differ by half a stride, so pelvic rotation and obliquity keep odd harmonics only and pelvic tilt even ones.
+children", J. Biomechanics 41(8):1639-1650: means at free speed (the middle of the published band of one standard
+deviation) every 4 % of the stride, the knee every 2 % from another copy of the means. The series are our least-squares
+fits, within 0.6 degrees of the means, the knee within 1.5. Left and right differ by half a stride, so pelvic rotation
+and obliquity keep odd harmonics only and pelvic tilt even ones.
 
-Running: approximate. Key values after the figures of Novacheck (1998), "The biomechanics of running", Gait and Posture
-7:77-95, near 3.2 m/s, to about 5 degrees, joined by a periodic spline and fitted.
+Running: approximate and not digitised. Key values of the known shape of the curves near 3.2 m/s (compare the figures of
+Novacheck 1998, "The biomechanics of running", Gait and Posture 7:77-95), joined by a periodic spline and fitted.
 
 Signs: flexion and dorsiflexion positive; pelvis tilted forward, up on that side and forward on that side positive.
 """
