@@ -88,7 +88,7 @@ def main() -> None:
         length = clip.n_frames / clip.fps
         motion, took = motion + length, took + seconds
         print(f"{clip.name:<24}{kind:<10}{clip.n_frames:>7}{clip.fps:>6.0f}{length:>10.2f}{seconds:>8.2f}"
-              f"{length / seconds:>12.1f}{ends.mean:>14.2f}, {ends.max:>6.2f}{report.slide.mean:>11.2f}"
+              f"{length / seconds:>12.1f}{ends.mean:>14.2f}, {ends.max:>6.2f}{report.slide_of_all.mean:>11.2f}"
               f"{report.limit_violations:>14}")  # fmt: skip
         ratios[f"retarget/{clip.name}/{kind}".rstrip("/")] = round(length / seconds, 1)
     ratios["retarget/real-time"] = round(motion / took, 1)

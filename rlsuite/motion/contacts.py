@@ -37,7 +37,7 @@ class Thresholds:
     height: float = 0.025
     leave_height: float = 0.03
     speed: float = 0.15
-    leave_speed: float = 0.4
+    leave_speed: float = 0.2
     shortest: float = 0.06
     gap: float = 0.03
 

@@ -349,7 +349,8 @@ def test_real_captures(mocap, file):
     assert ends.p95 < 3.0
     assert ends.max < 3.0
     assert report.slide.mean < 1.0
-    assert min(report.contact_frames.values()) > 0
+    assert report.slide_of_all.mean < 1.0
+    assert sum(report.contact_frames.values()) > 0
     # against forward kinematics of the source: thighs point where the source's do
     clip = formats.read(mocap / file)
     place, _ = kinematics.forward(clip.skeleton, clip.qpos)

@@ -228,6 +228,7 @@ def _report(
         largest_violation=float(beyond.max(initial=0.0)),
         slide=Spread.of(100.0 * contacts_.slide(stood, touching, clip.fps)),
         source_slide=Spread.of(100.0 * contacts_.slide(soles.wanted[middle], touching, clip.fps)),
+        slide_of_all=Spread.of(100.0 * contacts_.slide(stood, soles.labels[middle], clip.fps)),
         contact_frames=dict(zip(skeleton.feet, soles.by_foot[middle].sum(axis=0).tolist(), strict=True))
         if soles.labelled
         else {},

@@ -23,7 +23,7 @@ from rlsuite.motion.skeleton import Skeleton
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-WANDER = 0.01  # metres that a locked point may be from where it was
+WANDER = 0.02  # metres that a locked point may be from where it was
 FADE = 0.15  # seconds
 STEP = 0.1  # seconds between the two halves of a stance that is cut
 
@@ -34,7 +34,8 @@ class Soles:
 
     Attributes:
         wanted: ``(T, n, 3)`` raised to the ground. locked: the same with standing points held still.
-        touching: ``(T, n)``. by_foot: ``(T, feet)``. labelled: whether contacts are known at all.
+        touching: ``(T, n)`` what is locked; labels: what touches in the source, before stances were cut.
+        by_foot: ``(T, feet)``. labelled: whether contacts are known at all.
         offset: metres by which all is raised.
     """
 
@@ -42,6 +43,7 @@ class Soles:
     wanted: Array
     locked: Array
     touching: Mask
+    labels: Mask
     by_foot: Mask
     labelled: bool
     offset: float
@@ -71,13 +73,14 @@ class Soles:
             wanted[:, i] = goal.position[role] + rot.rotate(goal.rotation[role], point.offset)
         touching = np.zeros((n, len(points)), bool)
         if not points:
-            return cls(points, wanted, wanted, touching, np.zeros((n, len(skeleton.feet)), bool), False, 0.0)
+            none = np.zeros((n, len(skeleton.feet)), bool)
+            return cls(points, wanted, wanted, touching, touching, none, False, 0.0)
         clearance = np.array([point.clearance for point in points])
         speed = contacts.speeds(wanted, fps)
         ground = contacts.ground_height(wanted[..., 2] - clearance, speed)
         offset = -ground if level else 0.0
         wanted[..., 2] += offset
-        locked = wanted
+        locked, labels = wanted, touching
         if label:
             over = wanted - (0.0, 0.0, ground + offset)
             heights = over[..., 2] - clearance
@@ -85,9 +88,11 @@ class Soles:
                 touching = contacts.label(heights, speed, fps)
             else:
                 touching = _low(heights, points, [given.get(joint_maps.side_of(p.foot) or "") for p in points])
+            labels = touching
             locked, touching = lock(skeleton, points, over, touching, fps)
             locked[..., 2] = np.maximum(locked[..., 2], 0.0) + ground + offset
-        return cls(points, wanted, locked, touching, contacts.by_foot(skeleton, points, touching), label, offset)
+        by_foot = contacts.by_foot(skeleton, points, touching)
+        return cls(points, wanted, locked, touching, labels, by_foot, label, offset)
 
 
 def _low(heights: Array, points: tuple[SolePoint, ...], standing: list[Mask | None]) -> Mask:

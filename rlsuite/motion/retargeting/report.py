@@ -36,7 +36,8 @@ class Report:
     height_offset: metres by which the motion was raised to stand on the ground.
     position_error: role to centimetres between its joint and the scaled source. rotation_error: role to degrees.
     limit_violations: coordinates times frames out of range; largest_violation: radians.
-    slide: centimetres per second of points that touch; source_slide: of the same before they were locked.
+    slide: centimetres per second of points that stand; source_slide: of the same before they were locked.
+    slide_of_all: also over what touches in the source but slides so far that the foot was let go in between.
     contact_frames: number of frames in which each foot stands.
     unconverged: frames whose search ended before it converged. iterations: mean steps per frame.
     """
@@ -56,6 +57,7 @@ class Report:
     largest_violation: float
     slide: Spread
     source_slide: Spread
+    slide_of_all: Spread
     contact_frames: dict[str, int]
     unconverged: int
     iterations: float
@@ -81,8 +83,8 @@ class Report:
             f"scaled by {self.scale:.4f} (limbs: {ratios}), raised by {100.0 * self.height_offset:.1f} cm",
             f"joint limits: {self.limit_violations} violations"
             + (f", at most {np.degrees(self.largest_violation):.2f} deg" if self.limit_violations else ""),
-            f"standing points slide {self.slide.mean:.2f} cm/s (mean; source {self.source_slide.mean:.2f}), at most "
-            f"{self.slide.max:.1f} cm/s; frames in contact: "
+            f"standing points slide {self.slide.mean:.2f} cm/s (mean; source {self.source_slide.mean:.2f}, all that "
+            f"touch in it {self.slide_of_all.mean:.2f}), at most {self.slide.max:.1f} cm/s; frames in contact: "
             + (", ".join(f"{foot} {count}" for foot, count in self.contact_frames.items()) or "not labelled"),
         ]
         if self.unmatched:
