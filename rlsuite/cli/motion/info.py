@@ -35,7 +35,9 @@ def run(arguments: argparse.Namespace) -> int:
             if key == "history":
                 print("history")
                 for step in value:
-                    details = ", ".join(f"{k} {v}" for k, v in step.items() if k != "step")
+                    details = ", ".join(
+                        f"{k} {v}" for k, v in step.items() if k != "step" and isinstance(v, str | int | float)
+                    )
                     print(f"  {step['step']}{f': {details}' if details else ''}")
             elif value not in ("", None):
                 print(f"{key:<14} {value}")

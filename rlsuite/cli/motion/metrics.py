@@ -15,10 +15,10 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         help="how far one motion is from another",
         description="Position errors (global, root-aligned, Procrustes-aligned), joint angles, velocities, accelerations, "
         "dynamic time warping and foot skate of two clips; docs/motion-metrics.md defines each.",
-        epilog="example:  rlsuite motion metrics reference.npz performed.npz",
+        epilog="example:  rlsuite motion metrics performed.npz reference.npz",
     )
-    parser.add_argument("a", metavar="A", help=f"the reference: {clips.CLIP_HELP}")
-    parser.add_argument("b", metavar="B", help="the clip that is measured against it")
+    parser.add_argument("a", metavar="A", help=clips.CLIP_HELP)
+    parser.add_argument("b", metavar="B", help="the reference it is measured against")
     parser.add_argument("--band", type=float, metavar="SECONDS", help="how far time warping may shift (default: any)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
@@ -27,13 +27,15 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace) -> int:
     from rlsuite.motion import metrics
 
-    result = metrics.compare(clips.find(arguments.b), clips.find(arguments.a), band=arguments.band)
+    result = metrics.compare(clips.find(arguments.a), clips.find(arguments.b), band=arguments.band)
     if arguments.json:
         print(json.dumps(result))
     else:
         for name, unit in metrics.UNITS.items():
             value = result[name]
-            text = "does not apply" if value is None else str(value) if isinstance(value, bool) else f"{value:.4g} {unit}"
+            text = (
+                "does not apply" if value is None else str(value) if isinstance(value, bool) else f"{value:.4g} {unit}"
+            )
             print(f"{name:<20} {text}")
         print(f"over {result['frames']} frames at {result['fps']:.4g} Hz, {result['points']} points")
         for note in result["notes"]:

@@ -95,9 +95,18 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
     from rlsuite.cli.console import OutputConsole
 
     columns = (TextColumn("frames"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=OutputConsole(stderr=True), transient=True) as bar:
-        task = bar.add_task("frames", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    bar = Progress(*columns, console=OutputConsole(stderr=True), transient=True)
+    task = bar.add_task("frames", total=None)
+
+    def show(done: int, total: int) -> None:
+        bar.start()  # at the first frame: an error before that is its own line
+        bar.update(task, completed=done, total=total)
+
+    try:
+        yield show
+    finally:
+        if bar.live.is_started:
+            bar.stop()
 
 
 def _size(text: str) -> tuple[int, int]:
