@@ -12,7 +12,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # environments.md and export.md have tests of their own; compare.md, statistics.md, gallery.md and speed.md have no Python
 PAGES = ("README", *(f"docs/{name}" for name in ("index", "agents", "extending", "train", "planning")))
-PAGES += tuple(f"docs/{name}" for name in ("monte-carlo", "td", "dyna", "policy-gradient", "deep", "motion-formats"))
+PAGES += tuple(
+    f"docs/{name}" for name in ("monte-carlo", "td", "dyna", "policy-gradient", "deep", "motion", "motion-formats")
+)
+PAGES += ("docs/motion-metrics",)
 PROGRAM = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^rlsuite (train .*)", re.MULTILINE)
 
@@ -35,7 +38,11 @@ def test_programs_run_and_make_the_figures_of_the_page(page: str, tmp_path: Path
         run(["-W", "error", "-c", program], tmp_path)
     shown = set(re.findall(r"\((?:docs/)?img/([\w.-]+)\)", text))
     made = {path.name for path in (tmp_path / "docs" / "img").iterdir()}
-    assert made == shown or page in ("README", "docs/deep")  # whose pictures come from the commands above them
+    assert made == shown or page in (
+        "README",
+        "docs/deep",
+        "docs/motion",
+    )  # whose pictures come from the commands above them
     assert all((ROOT / "docs" / "img" / name).is_file() for name in shown)
 
 
