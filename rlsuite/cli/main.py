@@ -9,7 +9,20 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import rlsuite
-from rlsuite.cli import compare, completion, doctor, evaluate, export, list_, motion, play, reproduce, resume, train, tune
+from rlsuite.cli import (
+    compare,
+    completion,
+    doctor,
+    evaluate,
+    export,
+    list_,
+    motion,
+    play,
+    reproduce,
+    resume,
+    train,
+    tune,
+)
 from rlsuite.errors import RlsuiteError, nearest
 
 COMMANDS = (compare, train, resume, evaluate, play, tune, export, list_, motion, reproduce, doctor, completion)

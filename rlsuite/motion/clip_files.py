@@ -127,7 +127,9 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> NDArra
         if dtype.kind != _KINDS[name]:
             raise MotionFormatError(f"{archive.filename}: {name} is of type {dtype}, not of kind {_KINDS[name]!r}")
         if math.prod(shape) * dtype.itemsize != info.file_size - file.tell():
-            raise MotionFormatError(f"{archive.filename}: {name} claims {shape} of {dtype}; the file holds more or less")
+            raise MotionFormatError(
+                f"{archive.filename}: {name} claims {shape} of {dtype}; the file holds more or less"
+            )
         return np.frombuffer(file.read(), dtype).reshape(shape, order="F" if found[2] == "True" else "C")
 
 

@@ -54,7 +54,7 @@ def film_clips(
     if seconds is None:
         cycles = [LEAST_SECONDS for clip in clips if clip.loop == "wrap"]
         seconds = max([*(clip.duration for clip in clips), *cycles])
-    times = np.arange(int(seconds * fps / speed) + 1) * speed / fps
+    times = np.arange(int(seconds * fps / speed) + 1, dtype=np.float64) * (speed / fps)
     tracks = [_track(clip, times, clip.name if len(clips) > 1 else "", contacts) for clip in clips]
     if ghost is not None:
         tracks.append(Track.reference(models.model_of(ghost.skeleton), ghost.sample(times)))

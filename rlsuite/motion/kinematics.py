@@ -17,7 +17,7 @@ from rlsuite.motion import rotations as rot
 from rlsuite.motion.skeleton import Skeleton
 
 Array = NDArray[np.float64]
-Parts = tuple[Array | float, ...]  # components of vectors or quaternions: one array over the poses, or one number for all
+Parts = tuple[Array | float, ...]  # components of vectors or quaternions, each one array over the poses or one number
 BLOCK = 2048  # poses whose intermediate arrays stay in the processor's cache
 
 

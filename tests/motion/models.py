@@ -60,7 +60,9 @@ def random_poses(skeleton: Skeleton, n: int, seed: int = 0, size: float = 1.0) -
     return sampling.integrate(skeleton, np.tile(skeleton.rest_qpos, (n, 1)), velocity)
 
 
-def swaying(skeleton: Skeleton, n: int = 60, fps: float = 30.0, seed: int = 0, size: float = 0.4, **kwargs) -> MotionClip:
+def swaying(
+    skeleton: Skeleton, n: int = 60, fps: float = 30.0, seed: int = 0, size: float = 0.4, **kwargs
+) -> MotionClip:
     """A smooth motion: every degree of freedom a sum of two sines, the root going forward."""
     rng = np.random.default_rng(seed)
     t = np.arange(n)[:, None] / fps

@@ -31,12 +31,12 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace) -> int:
     from rlsuite.errors import MotionError
     from rlsuite.motion import clip_files, models, quality
-    from rlsuite.motion.mending import mend
+    from rlsuite.motion.mending import Change, mend
 
     clip = clips.read(arguments.clip, arguments)
     model = models.from_mjcf(arguments.body) if arguments.body else None
     report = quality.check(clip, model=model)
-    changes = ()
+    changes: tuple[Change, ...] = ()
     if arguments.fix:
         out = arguments.out or Path(f"{Path(arguments.clip).stem}-fixed.npz")
         if out.suffix.lower() != ".npz":

@@ -20,7 +20,7 @@ CHANNELS = {
 COMMON_RATES = (24, 25, 30, 48, 50, 60, 72, 90, 100, 120, 144, 150, 180, 200, 240, 250, 300, 360, 400, 480, 500, 1000)
 
 
-@dataclass
+@dataclass(eq=False)
 class BvhJoint:
     """One joint of the file, in its coordinates and units.
 
