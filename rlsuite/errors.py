@@ -68,6 +68,10 @@ class FetchError(RlsuiteError, OSError):
     """A download that failed or is not the file that was expected; the message says how to get it by hand."""
 
 
+class CapabilityError(RlsuiteError, TypeError):
+    """A generative model that cannot do what was asked of it; the message names the missing capability."""
+
+
 class AgentCheckError(RlsuiteError, AssertionError):
     """An agent that does not keep the agent contract; raised by :func:`rlsuite.agents.check_agent`."""
 

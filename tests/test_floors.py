@@ -10,7 +10,7 @@ import pytest
 import rlsuite
 
 PACKAGE = Path(rlsuite.__file__).parent
-FLOORS = ["motion", "envs", "agents", "experiments", "cli"]  # from the ground up
+FLOORS = ["generative", "motion", "envs", "agents", "experiments", "cli"]  # from the ground up
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # Agents and environments meet through Gymnasium; the finite MDP is the one contract they share. Registration makes an
 # environment from its id with good errors, and knows no environment class itself (their entry points are strings).
@@ -42,9 +42,17 @@ def test_imports_go_down(path):
             assert shared, f"{path.name} knows the environment {name}"
 
 
-@pytest.mark.parametrize("name", ["errors", "files", "imports", "seeding"])
+@pytest.mark.parametrize("name", ["devices", "errors", "files", "imports", "seeding", "tensor_files"])
 def test_the_ground_imports_nothing_above_it(name):
     assert [module for module in imported(PACKAGE / f"{name}.py") if module.split(".")[1] in FLOORS] == []
+
+
+def test_generative_models_are_pure_torch():
+    for path in (PACKAGE / "generative").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            assert not {name.split(".")[0] for name in names} & {"gymnasium", "mujoco", "stable_baselines3"}, path
 
 
 @pytest.mark.parametrize("module", ["rlsuite", "rlsuite.agents", "rlsuite.cli.main"])

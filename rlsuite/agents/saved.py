@@ -1,95 +1,20 @@
-"""Agents as files: arrays in a ``.safetensors`` file, everything else as JSON in its header, a digest over both.
-
-The digest finds accidental damage. A file made with intent can carry a right digest, so whoever reads one checks types,
-shapes and ranges, and imports no module that a header names.
-"""
+"""The environment of a saved agent: what its file says of it, and making it again."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
-import numpy as np
-import safetensors
-import safetensors.numpy
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv, VectorWrapper
 
 from rlsuite.envs.registration import find_spec, make_env
 from rlsuite.errors import RecordError, RlsuiteError
-from rlsuite.files import write_atomically
+from rlsuite.tensor_files import DAMAGE, damaged
 
-# what libraries raise on values they did not expect; each becomes a RecordError
-DAMAGE = (
-    safetensors.SafetensorError, OSError, KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError,
-    MemoryError, RecursionError, RuntimeError,
-)  # fmt: skip
 _MOST_ENVS = 4096  # a header that asks for more is no agent of anybody's
-
-
-def digest(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 of a header (its own entry ``sha256`` left out) and of the names, types, shapes and bytes of arrays."""
-    text = json.dumps({key: value for key, value in header.items() if key != "sha256"}, sort_keys=True)
-    state = hashlib.sha256(text.encode())
-    for name in sorted(arrays):
-        array = np.asarray(arrays[name], order="C")  # ascontiguousarray would give a scalar an axis
-        state.update(f"\0{name}\0{array.dtype.str}\0{array.shape}\0".encode())
-        state.update(array.data)
-    return state.hexdigest()
-
-
-def with_suffix(path: str | Path) -> Path:
-    """``path`` with ``.safetensors`` added when missing."""
-    path = Path(path)
-    return path if path.suffix == ".safetensors" else path.with_name(path.name + ".safetensors")
-
-
-def write_file(path: Path, header: dict[str, Any], arrays: Mapping[str, np.ndarray], *, durable: bool = True) -> None:
-    """Write header and arrays, atomically; ``durable``: see :func:`rlsuite.files.write_atomically`."""
-    contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    signed = header | {"sha256": digest(header, contiguous)}
-    write_atomically(path, safetensors.numpy.save(contiguous, {"rlsuite": json.dumps(signed)}), durable=durable)
-
-
-def read_file(path: str | Path, format: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Header and arrays, checked against the digest.
-
-    Raises:
-        RecordError: the file is missing, truncated, damaged, or of another format.
-    """
-    try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            header = json.loads((file.metadata() or {})["rlsuite"])
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a dict
-        if header["format"] != format:
-            raise RecordError(f"{path} has format {header['format']!r}; this version reads {format!r}")
-        if header["sha256"] != digest(header, arrays):
-            raise ValueError("its contents do not match its digest")
-    except FileNotFoundError:
-        raise RecordError(f"no saved agent at {path}") from None
-    except RlsuiteError:
-        raise
-    except DAMAGE as error:
-        raise damaged(path, error) from None
-    return dict(header), arrays
-
-
-def read_header(path: str | Path) -> dict[str, Any]:
-    """The JSON header alone, without the arrays and so without the digest's word for it.
-
-    Raises:
-        RecordError: the file is missing or is not a saved agent.
-    """
-    try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            return dict(json.loads((file.metadata() or {})["rlsuite"]))
-    except FileNotFoundError:
-        raise RecordError(f"no saved agent at {path}") from None
-    except DAMAGE as error:
-        raise damaged(path, error) from None
 
 
 def environment_of(env: gym.Env[Any, Any] | VectorEnv[Any, Any, Any] | None) -> dict[str, Any] | None:
@@ -147,11 +72,6 @@ def _equal(a: Any, b: Any) -> bool:
     if isinstance(a, list):
         return len(a) == len(b) and all(map(_equal, a, b))
     return bool(a == b)
-
-
-def damaged(path: str | Path, error: BaseException) -> RecordError:
-    what = f"lacks {error}" if isinstance(error, KeyError) else " ".join(str(error).split()) or type(error).__name__
-    return RecordError(f"{path} is not a saved agent, or is damaged: {what}")
 
 
 def remade(path: str | Path, saved: Any) -> Any:

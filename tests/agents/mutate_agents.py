@@ -13,8 +13,8 @@ import safetensors.numpy
 
 from rlsuite.agents.hyperparameters import fields
 from rlsuite.agents.registry import agent_class
-from rlsuite.agents.saved import digest
 from rlsuite.errors import RecordError
+from rlsuite.tensor_files import digest
 
 LAKE = "FrozenLake-v1"
 NASTY = np.array([-(2**63), -2, -1, 0, 1, 2, 15, 16, 63, 64, 65, 1 << 20, 1 << 40, 2**63 - 1])

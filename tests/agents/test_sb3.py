@@ -15,7 +15,7 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, Vecto
 from stable_baselines3.common.env_checker import check_env
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from rlsuite.agents import saved
+from rlsuite import tensor_files
 from rlsuite.agents.agent_checker import check_agent
 from rlsuite.agents.callbacks import BaseCallback
 from rlsuite.agents.evaluation import evaluate_policy
@@ -55,7 +55,7 @@ def small(name: str, env=None, seed=0, **more):
 
 def content(agent, folder):
     """Digest of everything that a saved agent holds."""
-    return saved.digest(*saved.read_file(agent.save(folder / "content"), "rlsuite-deep-1"))
+    return tensor_files.digest(*tensor_files.read_file(agent.save(folder / "content"), "rlsuite-deep-1"))
 
 
 class StopAt(BaseCallback):
@@ -446,7 +446,7 @@ def test_normalisation_goes_with_the_zip(tmp_path):
 def test_our_files_hold_no_pickle_and_odd_ones_raise_record_errors(tmp_path):
     agent = small("sb3:sac").learn(40)
     path = agent.save(tmp_path / "agent")
-    header, arrays = saved.read_file(path, "rlsuite-deep-1")
+    header, arrays = tensor_files.read_file(path, "rlsuite-deep-1")
     wrong = {
         "model/policy/actor.mu.bias": np.full_like(arrays["model/policy/actor.mu.bias"], np.nan),
         "model/log_ent_coef": np.zeros(3, np.float32),
@@ -456,7 +456,7 @@ def test_our_files_hold_no_pickle_and_odd_ones_raise_record_errors(tmp_path):
     }
     for name, array in wrong.items():
         assert name in arrays
-        saved.write_file(tmp_path / "odd.safetensors", header, arrays | {name: array})
+        tensor_files.write_file(tmp_path / "odd.safetensors", header, arrays | {name: array})
         with pytest.raises(RecordError):
             agent_class("sb3:sac").load(tmp_path / "odd.safetensors")
 

@@ -9,10 +9,10 @@ import json
 import subprocess
 import sys
 
-from rlsuite.agents.saved import read_file, read_header
 from rlsuite.experiments.checkpoints import checkpoint_file, saved_steps, steps_name
 from rlsuite.experiments.recording import WALL_CLOCK
 from rlsuite.experiments.records import EVALUATIONS, METRICS, read_rows
+from rlsuite.tensor_files import read_file, read_header
 
 _SERVER = """
 import json, os, signal, sys, time

@@ -22,6 +22,7 @@ from rlsuite.agents.deep.networks import is_image
 from rlsuite.agents.deep.observations import Batch, is_batched, stack, take
 from rlsuite.agents.deep.optimisation import finite
 from rlsuite.agents.deep.vector import EnvBatch, EpisodeRecord, Transitions
+from rlsuite.devices import device_named
 from rlsuite.errors import HyperparameterError, InvalidEnvironmentError
 from rlsuite.seeding import run_seeds
 
@@ -287,17 +288,7 @@ def choose_device(device: str, observation_space: gym.Space[Any] | None = None) 
         )
         images = any(is_image(leaf) for leaf in leaves)
         return torch.device("cuda" if images and torch.cuda.is_available() else "cpu")
-    right = "use auto, cpu, cuda or cuda:N (N counts from 0)"
-    try:
-        chosen = torch.device(device)
-    except RuntimeError:  # which lists every kind of device that torch was ever built for
-        raise HyperparameterError(f"{device!r} is not a device; {right}") from None
-    try:
-        torch.empty(1, device=chosen)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = " ".join(str(error).split()).partition(". ")[0]
-        raise HyperparameterError(f"there is no device {device!r} here ({reason}); {right}") from None
-    return chosen
+    return device_named(device)
 
 
 @contextmanager

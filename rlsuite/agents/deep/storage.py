@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from rlsuite.agents.hyperparameters import fields
-from rlsuite.agents.saved import DAMAGE, damaged, environment_of, read_file, remade, with_suffix, write_file
+from rlsuite.agents.saved import environment_of, remade
 from rlsuite.errors import RecordError, RlsuiteError
+from rlsuite.tensor_files import DAMAGE, damaged, read_file, with_suffix, write_file
 
 if TYPE_CHECKING:
     from rlsuite.agents.deep.agent import DeepAgent

@@ -14,9 +14,10 @@ import gymnasium as gym
 import numpy as np
 
 from rlsuite.agents.hyperparameters import fields
-from rlsuite.agents.saved import DAMAGE, damaged, environment_of, read_file, remade, with_suffix, write_file
+from rlsuite.agents.saved import environment_of, remade
 from rlsuite.envs.finite.mdp import FiniteMDP
 from rlsuite.errors import RecordError, RlsuiteError
+from rlsuite.tensor_files import DAMAGE, damaged, read_file, with_suffix, write_file
 
 if TYPE_CHECKING:
     from rlsuite.agents.tabular.agent import TabularAgent

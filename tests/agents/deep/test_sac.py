@@ -12,7 +12,7 @@ from gymnasium.vector import SyncVectorEnv
 from stable_baselines3.common.type_aliases import ReplayBufferSamples
 from torch import nn
 
-from rlsuite.agents import saved
+from rlsuite import tensor_files
 from rlsuite.agents.agent_checker import check_agent
 from rlsuite.agents.callbacks import BaseCallback
 from rlsuite.agents.deep import sac
@@ -57,7 +57,7 @@ class Identity(gym.Env):
 
 
 def content(agent, folder):
-    return saved.digest(*saved.read_file(agent.save(folder / "content"), "rlsuite-deep-1"))
+    return tensor_files.digest(*tensor_files.read_file(agent.save(folder / "content"), "rlsuite-deep-1"))
 
 
 class StopAt(BaseCallback):

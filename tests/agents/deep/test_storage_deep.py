@@ -16,8 +16,8 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rlsuite.agents.saved import digest, read_file, write_file
 from rlsuite.errors import HyperparameterError, RecordError
+from rlsuite.tensor_files import digest, read_file, write_file
 from tests.agents.deep.linear_q import LinearQ
 
 
