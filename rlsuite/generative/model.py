@@ -40,7 +40,7 @@ class GenerativeModel(nn.Module):
     """
 
     name: ClassVar[str] = ""
-    support: ClassVar[Support] = "real"
+    support: Support = "real"  # of the class, or of the instance where an argument decides
     n_values: int = 2  # of categorical events
     normalizer: Standardizer
     condition_normalizer: Standardizer
