@@ -1,0 +1,140 @@
+"""The masked multi-layer perceptron: an autoregressive network, and its inverse in one pass over its hidden units.
+
+Every entry i of an event has a rank r(i) in 1 … D, its place in the order of drawing; every hidden unit k a degree m(k) in
+0 … D − 1. A unit sees entries with r ≤ m(k) and earlier units of at most its own degree; the output of entry i sees units
+with m < r(i) (Germain, Gregor, Murray and Larochelle, 2015, equations 11 to 13). So output i depends on entries drawn
+before i alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class MaskedMLP(nn.Module):
+    """Parameters of each entry of an event from the entries before it.
+
+    Args:
+        size: D, entries of an event.
+        inputs: numbers that describe one entry (1, or a one-hot vector's length).
+        outputs: parameters for one entry.
+        hidden: widths of the hidden layers; at least one.
+        context: size of a vector that every unit may see.
+        orders: for each of the masks that share the weights, the entries in the order of drawing; by default one mask,
+            entries as they come.
+        seed: draws the hidden degrees at random (connectivity-agnostic training); ``None`` spreads them evenly.
+        activation: of hidden units.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        inputs: int,
+        outputs: int,
+        hidden: Sequence[int],
+        context: int = 0,
+        *,
+        orders: Sequence[Tensor] | None = None,
+        seed: int | None = None,
+        activation: Callable[[Tensor], Tensor] = torch.relu,
+    ) -> None:
+        super().__init__()
+        self.size, self.inputs, self.outputs, self.activation = size, inputs, outputs, activation
+        widths = [size * inputs, *hidden, size * outputs]
+        self.layers = nn.ModuleList([nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False)])
+        self.context = nn.ModuleList([nn.Linear(context, width, bias=False) for width in widths[1:]] if context else [])
+        generator = None if seed is None else torch.Generator().manual_seed(seed)
+        self.degrees: list[
+            list[Tensor]
+        ] = []  # of each mask: ranks of the entries, then the degrees of each hidden layer
+        for which, order in enumerate(orders or [torch.arange(size)]):
+            ranks = torch.empty(size, dtype=torch.long)
+            ranks[order] = torch.arange(1, size + 1)
+            lowest = 0 if context or size == 1 else 1
+            degrees = [ranks]
+            for width in hidden:
+                if generator is None:
+                    degrees.append(lowest + torch.arange(width) * (size - lowest) // width)
+                else:
+                    degrees.append(torch.randint(lowest, max(size, lowest + 1), (width,), generator=generator))
+                    lowest = int(degrees[-1].min())
+            self.degrees.append(degrees)
+            columns = [ranks.repeat_interleave(inputs), *degrees[1:]]
+            rows = [*degrees[1:], ranks.repeat_interleave(outputs) - 1]
+            for layer, (row, column) in enumerate(zip(rows, columns, strict=True)):
+                mask = (row[:, None] >= column).to(torch.get_default_dtype())
+                self.register_buffer(f"mask_{which}_{layer}", mask, persistent=False)
+
+    @property
+    def masks(self) -> int:
+        """How many masks share the weights."""
+        return len(self.degrees)
+
+    def forward(self, x: Tensor, context: Tensor | None = None, which: int = 0) -> Tensor:
+        """Parameters ``(n, D, outputs)`` from entries ``(n, D, inputs)``, under the mask ``which``."""
+        h = x.flatten(1)
+        for i, layer in enumerate(self.layers):
+            if i:
+                h = self.activation(h)
+            h = F.linear(h, layer.weight * self.get_buffer(f"mask_{which}_{i}"), layer.bias)
+            if context is not None:
+                h = h + self.context[i](context)
+        return h.reshape(len(x), self.size, self.outputs)
+
+    def generate_by_passes(
+        self, n: int, emit: Callable[[int, Tensor], Tensor], context: Tensor | None = None, which: int = 0
+    ) -> None:
+        """As :meth:`generate`, by D passes through the whole network: easy to read, O(D) times slower."""
+        x = self.layers[0].weight.new_zeros(n, self.size, self.inputs)
+        for entry in self.degrees[which][0].argsort().tolist():
+            x[:, entry] = emit(entry, self(x, context, which)[:, entry])
+
+    @torch.no_grad()
+    def generate(
+        self, n: int, emit: Callable[[int, Tensor], Tensor], context: Tensor | None = None, which: int = 0
+    ) -> None:
+        """Draw ``n`` events entry by entry, computing every hidden unit once.
+
+        Hidden units are sorted by degree. Once d entries are drawn, units of degree d have all that they see, and those of
+        lower degree were computed before: with ``W[s:e, :p]`` the rows of degree d and the columns that they see, the mask
+        is the slice itself. In all it is one (masked) pass, where the textbook makes D.
+
+        Args:
+            emit: takes an entry's number and its parameters ``(n, outputs)``; returns its inputs ``(n, inputs)``.
+            context: ``(n, context)``.
+        """
+        ranks, *hidden = self.degrees[which]
+        order, k, m = ranks.argsort(), self.inputs, self.outputs
+        by_rank = [(order[:, None] * width + torch.arange(width)).flatten() for width in (k, m)]
+        sorts = [by_rank[0], *(degrees.argsort(stable=True) for degrees in hidden), by_rank[1]]
+        # how many units of each hidden layer have a degree of at most d
+        ends = [torch.bincount(degrees, minlength=self.size).cumsum(0).tolist() for degrees in hidden]
+        weights, biases = [], []
+        for i, layer in enumerate(self.layers):
+            weight, bias = layer.weight, layer.bias[:, None]
+            if context is not None:
+                bias = bias + self.context[i].weight @ context.mT
+            for axis, sort in enumerate((sorts[i + 1], sorts[i])):
+                if not torch.equal(sort, torch.arange(len(sort))):
+                    weight = weight.index_select(axis, sort.to(weight.device))
+                    bias = bias.index_select(0, sort.to(weight.device)) if axis == 0 else bias
+            weights.append(weight)
+            biases.append(bias)
+        # one column for each event, so that the units of one degree lie together in memory
+        values = [weight.new_empty(weight.shape[1], n) for weight in weights]
+        for d, entry in enumerate(order.tolist()):
+            seen = d * k
+            for layer in range(len(hidden)):
+                start, end = ends[layer][d - 1] if d else 0, ends[layer][d]
+                if end > start:
+                    a = torch.addmm(biases[layer][start:end], weights[layer][start:end, :seen], values[layer][:seen])
+                    values[layer + 1][start:end] = self.activation(a)
+                seen = end
+            parameters = torch.addmm(
+                biases[-1][d * m : (d + 1) * m], weights[-1][d * m : (d + 1) * m, :seen], values[-1][:seen]
+            )
+            values[0][d * k : (d + 1) * k] = emit(entry, parameters.mT).mT
