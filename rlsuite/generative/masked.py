@@ -8,6 +8,7 @@ before i alone.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 
 import torch
@@ -45,7 +46,7 @@ class MaskedMLP(nn.Module):
         super().__init__()
         self.size, self.inputs, self.outputs, self.activation = size, inputs, outputs, activation
         widths = [size * inputs, *hidden, size * outputs]
-        self.layers = nn.ModuleList([nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False)])
+        self.layers = nn.ModuleList([nn.Linear(a, b) for a, b in itertools.pairwise(widths)])
         self.context = nn.ModuleList([nn.Linear(context, width, bias=False) for width in widths[1:]] if context else [])
         generator = None if seed is None else torch.Generator().manual_seed(seed)
         self.degrees: list[
@@ -70,6 +71,11 @@ class MaskedMLP(nn.Module):
                 self.register_buffer(f"mask_{which}_{layer}", mask, persistent=False)
 
     @property
+    def linears(self) -> list[nn.Linear]:
+        """The layers, masks not applied."""
+        return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
+
+    @property
     def masks(self) -> int:
         """How many masks share the weights."""
         return len(self.degrees)
@@ -77,7 +83,7 @@ class MaskedMLP(nn.Module):
     def forward(self, x: Tensor, context: Tensor | None = None, which: int = 0) -> Tensor:
         """Parameters ``(n, D, outputs)`` from entries ``(n, D, inputs)``, under the mask ``which``."""
         h = x.flatten(1)
-        for i, layer in enumerate(self.layers):
+        for i, layer in enumerate(self.linears):
             if i:
                 h = self.activation(h)
             h = F.linear(h, layer.weight * self.get_buffer(f"mask_{which}_{i}"), layer.bias)
@@ -89,7 +95,7 @@ class MaskedMLP(nn.Module):
         self, n: int, emit: Callable[[int, Tensor], Tensor], context: Tensor | None = None, which: int = 0
     ) -> None:
         """As :meth:`generate`, by D passes through the whole network: easy to read, O(D) times slower."""
-        x = self.layers[0].weight.new_zeros(n, self.size, self.inputs)
+        x = self.linears[0].weight.new_zeros(n, self.size, self.inputs)
         for entry in self.degrees[which][0].argsort().tolist():
             x[:, entry] = emit(entry, self(x, context, which)[:, entry])
 
@@ -114,10 +120,10 @@ class MaskedMLP(nn.Module):
         # how many units of each hidden layer have a degree of at most d
         ends = [torch.bincount(degrees, minlength=self.size).cumsum(0).tolist() for degrees in hidden]
         weights, biases = [], []
-        for i, layer in enumerate(self.layers):
+        for i, layer in enumerate(self.linears):
             weight, bias = layer.weight, layer.bias[:, None]
             if context is not None:
-                bias = bias + self.context[i].weight @ context.mT
+                bias = bias + self.context[i](context).mT
             for axis, sort in enumerate((sorts[i + 1], sorts[i])):
                 if not torch.equal(sort, torch.arange(len(sort))):
                     weight = weight.index_select(axis, sort.to(weight.device))
@@ -128,11 +134,11 @@ class MaskedMLP(nn.Module):
         values = [weight.new_empty(weight.shape[1], n) for weight in weights]
         for d, entry in enumerate(order.tolist()):
             seen = d * k
-            for layer in range(len(hidden)):
-                start, end = ends[layer][d - 1] if d else 0, ends[layer][d]
+            for level in range(len(hidden)):
+                start, end = ends[level][d - 1] if d else 0, ends[level][d]
                 if end > start:
-                    a = torch.addmm(biases[layer][start:end], weights[layer][start:end, :seen], values[layer][:seen])
-                    values[layer + 1][start:end] = self.activation(a)
+                    a = torch.addmm(biases[level][start:end], weights[level][start:end, :seen], values[level][:seen])
+                    values[level + 1][start:end] = self.activation(a)
                 seen = end
             parameters = torch.addmm(
                 biases[-1][d * m : (d + 1) * m], weights[-1][d * m : (d + 1) * m, :seen], values[-1][:seen]

@@ -1,0 +1,73 @@
+"""Small autoregressive models for the battery."""
+
+import math
+
+import torch
+
+from rlsuite.generative import create
+from tests.generative.battery import Case, generator, perturbed
+
+
+def discrete(shape, n_values=2, n=300, seed=1):
+    """Events with dependence between neighbours."""
+    size = math.prod(shape) if isinstance(shape, tuple) else shape
+    g = generator(seed)
+    x = torch.randint(n_values, (n, size), generator=g)
+    copied = torch.rand(n, size, generator=g) < 0.6
+    for i in range(1, size):
+        x[:, i] = torch.where(copied[:, i], x[:, i - 1], x[:, i])
+    return x.float().reshape(n, *(shape if isinstance(shape, tuple) else (shape,)))
+
+
+def real(*shape, n=300, seed=2):
+    """Random walks along the first axis of an event."""
+    x = torch.randn(n, *shape, generator=generator(seed))
+    return x.cumsum(1) * 0.7 + 0.3
+
+
+def conditions(size=2, n=300, seed=3):
+    return torch.randn(n, size, generator=generator(seed))
+
+
+def small(name, seed=0, size=0.3, **hyperparameters):
+    return lambda: perturbed(create(name, seed=seed, **hyperparameters), seed, size)
+
+
+def causal(size, order=None, condition=None):
+    return {
+        "causal_order": list(range(size)) if order is None else order,
+        "factors": lambda model, x: model.log_factors(x, condition),
+    }
+
+
+def fitted_table():
+    model = create("tabular", event_shape=(2, 3))
+    model.fit(discrete((2, 3), seed=7), steps=1)
+    return model
+
+
+RANDOM_ORDER = create("made", event_shape=5, order="random", mask_seed=4, hidden=(4,)).causal_order()
+C2 = conditions()
+
+CASES = [
+    Case("tabular", fitted_table, discrete((2, 3))),
+    Case("fvsbn", small("fvsbn", event_shape=(2, 3), size=1.0), discrete((2, 3)), facts=causal(6)),
+    Case(
+        "fvsbn-categorical",
+        small("fvsbn", event_shape=4, n_values=3, condition_shape=2),
+        discrete(4, 3),
+        C2,
+    ),
+    Case("nade", small("nade", event_shape=6, hidden=5, size=1.0), discrete(6), facts=causal(6)),
+    Case("nade-categorical", small("nade", event_shape=(2, 2), n_values=3, condition_shape=2, hidden=5),
+         discrete((2, 2), 3), C2),
+    Case("rnade", small("rnade", event_shape=2, components=3, hidden=5), real(2), facts=causal(2) | {"quadrature": 25.0}),
+    Case("rnade-conditional", small("rnade", event_shape=4, components=2, hidden=5, condition_shape=2), real(4), C2,
+         facts=causal(4, condition=C2[0])),
+    Case("made", small("made", event_shape=(2, 3), hidden=(16, 16)), discrete((2, 3)), facts=causal(6)),
+    Case("made-order", small("made", event_shape=5, order="random", mask_seed=4, hidden=(16,), condition_shape=2),
+         discrete(5), C2, facts=causal(5, RANDOM_ORDER, C2[0])),
+    Case("made-masks", small("made", event_shape=4, n_values=3, order="random", masks=3, hidden=(16, 16)), discrete(4, 3)),
+    Case("made-real", small("made", event_shape=2, n_values=0, components=3, hidden=(16,)), real(2),
+         facts=causal(2) | {"quadrature": 25.0}),
+]  # fmt: skip
