@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from typing import Any
+from typing import Any, Literal
 
 import gymnasium as gym
 
@@ -41,6 +41,11 @@ _ENVIRONMENTS: dict[str, tuple[str, int, float | None, dict[str, Any]]] = {
     "ShortCorridor": ("short_corridor:ShortCorridorEnv", 1000, None, {}),
 }
 
+# name: (entry point, vector entry point, time limit)
+_HUMANOIDS: dict[str, tuple[str, str, int]] = {
+    "HumanoidImitate": ("env:HumanoidImitateEnv", "vector_env:HumanoidImitateVectorEnv", 600),
+}
+
 
 def register_envs() -> None:
     """Register ``rlsuite/Name-v0`` for every environment of the suite; doing it again changes nothing."""
@@ -53,11 +58,19 @@ def register_envs() -> None:
                 reward_threshold=threshold,
                 kwargs=kwargs,
             )
+    for name, (entry_point, vector_entry_point, limit) in _HUMANOIDS.items():
+        if f"{NAMESPACE}/{name}-v0" not in gym.registry:
+            gym.register(
+                f"{NAMESPACE}/{name}-v0",
+                entry_point=f"rlsuite.envs.humanoid.{entry_point}",
+                vector_entry_point=f"rlsuite.envs.humanoid.{vector_entry_point}",
+                max_episode_steps=limit,
+            )
 
 
-def registered_ids() -> list[str]:
-    """Ids of the suite's own environments."""
-    return [f"{NAMESPACE}/{name}-v0" for name in _ENVIRONMENTS]
+def registered_ids(family: Literal["finite", "humanoid"] = "finite") -> list[str]:
+    """Ids of the suite's own environments: finite MDPs, or simulated humanoids."""
+    return [f"{NAMESPACE}/{name}-v0" for name in (_ENVIRONMENTS if family == "finite" else _HUMANOIDS)]
 
 
 def make_env(id: str, *, max_episode_steps: int | None = None, **kwargs: Any) -> gym.Env[Any, Any]:

@@ -1,0 +1,361 @@
+"""``rlsuite/HumanoidImitate-v0`` many times over: one batch of simulations, one compiled pass over all rows per term.
+
+The rows are independent: what happens in one depends on its own seed and actions alone (unless ``start="failures"``,
+whose statistics all rows share), to the last bit, however many others there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from rlsuite.envs.humanoid.actions import RESIDUAL, ActionMode
+from rlsuite.envs.humanoid.kernels import Array, Rows
+from rlsuite.envs.humanoid.observations import DEFAULT, Observation, View
+from rlsuite.envs.humanoid.physics import BatchPhysics
+from rlsuite.envs.humanoid.presets import reward_terms
+from rlsuite.envs.humanoid.reference import Reference, move
+from rlsuite.envs.humanoid.rewards import Reward, Situation, parts_of
+from rlsuite.envs.humanoid.starts import make_start
+from rlsuite.envs.humanoid.state import empty_state
+from rlsuite.envs.humanoid.terminations import Terminations
+from rlsuite.errors import HyperparameterError, RecordError
+from rlsuite.motion import body
+from rlsuite.motion.catalogue import find
+from rlsuite.motion.clip import MotionClip
+from rlsuite.seeding import generator
+
+CONTROL_RATE = 30.0  # hertz
+TIME_LIMIT = 600  # control steps of an episode: 20 s, as DeepMimic's
+
+Out = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+
+class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
+    """``num_envs`` humanoids that imitate a clip; arguments as :class:`~rlsuite.envs.humanoid.env.HumanoidImitateEnv`.
+
+    Args:
+        num_envs: how many.
+        autoreset_mode: what happens after the end of an episode, as Gymnasium's vector environments name it.
+        threads: of MuJoCo's pool (default: the processors that this process may use).
+    """
+
+    metadata: dict[str, Any] = {"render_modes": [], "render_fps": 30, "autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        *,
+        clip: str | Path | MotionClip = "walk",
+        reward: str | Mapping[str, Any] = "deepmimic-code",
+        action_mode: str = "residual",
+        action_scale: float = RESIDUAL,
+        terminate: Sequence[str] | Mapping[str, Mapping[str, Any]] = ("contact",),
+        start: str = "uniform",
+        observe: Sequence[str] = DEFAULT,
+        frames: int = 1,
+        sync: bool = True,
+        horizon: float | None = None,
+        self_collision: bool = False,
+        anneal: int = 2_000_000,
+        max_episode_steps: int | None = TIME_LIMIT,
+        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        threads: int | None = None,
+        render_mode: str | None = None,
+    ) -> None:
+        if render_mode is not None:
+            raise HyperparameterError("vector environments are not rendered; make a single one with a render_mode")
+        self.metadata = {**self.metadata, "autoreset_mode": AutoresetMode(autoreset_mode)}
+        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.render_mode = render_mode
+        self.num_envs = num_envs
+        self.clip = clip if isinstance(clip, MotionClip) else find(clip)
+        self.reference = Reference(self.clip)
+        model, skeleton = body.model(self.reference.shape, self_collision=self_collision), self.reference.skeleton
+        substeps = round(1.0 / (CONTROL_RATE * model.opt.timestep))
+        self.physics = BatchPhysics(model, skeleton, num_envs, substeps=substeps, threads=threads)
+        self.limit = _steps(horizon, max_episode_steps)
+        self.sync = bool(sync) and self.reference.wraps
+        self.actions = ActionMode(action_mode, model, scale=action_scale, anneal=anneal)
+        self.reward = Reward(reward_terms(reward), num_envs)
+        self.terminations = Terminations(terminate, skeleton, self.reference.touching, num_envs)
+        self.start = make_start(start, self.clip)
+        self.observation = Observation(observe, skeleton, model.nu, self.actions.size, frames)
+        self._config = {
+            "clip": self.clip, "reward": self.reward.terms, "action_mode": action_mode, "action_scale": action_scale,
+            "terminate": dict(self.terminations.limits.values), "start": start, "observe": tuple(observe),
+            "frames": frames, "sync": sync, "horizon": horizon, "self_collision": self_collision, "anneal": anneal,
+            "max_episode_steps": max_episode_steps, "threads": threads,
+        }  # fmt: skip
+
+        self.single_action_space = self.actions.space
+        self.single_observation_space = spaces.Box(-np.inf, np.inf, (self.observation.size,), np.float32)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+
+        n = num_envs
+        self._all: Rows = np.arange(n)
+        self._parts = parts_of(skeleton)
+        self._future = [empty_state(n, model.nq, model.nv, skeleton.nbody) for _ in range(frames)]
+        self._now = empty_state(n, model.nq, model.nv, skeleton.nbody)  # the reference that rewards look at
+        self._random: list[np.random.Generator] | None = None
+        self.times, self.offsets = np.zeros(n), np.zeros((n, 2))  # seconds of the clip; shift of the reference
+        self.steps, self.gone = np.zeros(n), np.zeros(n)  # control steps of the episode, and of the simulation in all
+        self.previous = np.zeros((n, self.actions.size))
+        self.divergences = np.zeros(n, np.int64)
+        self._ended = np.zeros(n, np.bool_)
+        self._observations: Out = np.zeros((n, self.observation.size), np.float32)
+        self._simulators: dict[int, HumanoidImitateVectorEnv] = {}
+
+    @property
+    def dt(self) -> float:
+        """Seconds of a control step."""
+        return self.physics.seconds
+
+    # -- Gymnasium ------------------------------------------------------------------------------------------------------
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Out, dict[str, Any]]:
+        """Begin new episodes in all rows, or with ``options={"reset_mask": …}`` in some.
+
+        Row i has the seed ``seed + i``. ``options={"time": t}`` begins at that time of the clip, in seconds (one number or
+        one per row).
+        """
+        options = dict(options or {})
+        mask = options.pop("reset_mask", None)
+        rows = self._all if mask is None else np.flatnonzero(np.asarray(mask, np.bool_))
+        if mask is not None and np.shape(mask) != (self.num_envs,):
+            raise HyperparameterError(f"reset_mask must be {self.num_envs} flags, not of shape {np.shape(mask)}")
+        seeds = [None if seed is None else seed + i for i in range(self.num_envs)] if _is_number(seed) else list(seed)
+        if len(seeds) != self.num_envs:
+            raise HyperparameterError(f"there are {self.num_envs} environments but {len(seeds)} seeds")
+        if self._random is None:
+            fresh = np.random.SeedSequence().spawn(self.num_envs)
+            self._random = [np.random.Generator(np.random.PCG64(sequence)) for sequence in fresh]
+        for i in rows:
+            if seeds[i] is not None:
+                self._random[i] = generator(seeds[i])
+        self._begin(rows, options.pop("time", None))
+        return self._observations.copy(), {"time": self.times.copy(), "_time": _mask(rows, self.num_envs)}
+
+    def step(self, actions: Any) -> tuple[Out, Array, Mask, Mask, dict[str, Any]]:
+        """One control step (1/30 s) of every row; ``reward/NAME`` of the info are the terms of the reward."""
+        if self._random is None:
+            raise gym.error.ResetNeeded("Cannot call env.step() before calling env.reset()")
+        actions = np.asarray(actions, np.float64).reshape(self.num_envs, self.actions.size)
+        waiting = self._ended if self.autoreset_mode is AutoresetMode.NEXT_STEP else np.zeros_like(self._ended)
+        rows = self._all if not waiting.any() else np.flatnonzero(~waiting)
+        again = np.flatnonzero(waiting)
+        rewards, terminated, truncated = np.zeros(self.num_envs), np.zeros_like(waiting), np.zeros_like(waiting)
+        info: dict[str, Any] = {}
+        if len(rows):
+            info = self._advance(rows, actions, rewards, terminated, truncated)
+        if len(again):
+            self._begin(again)
+        self._ended = terminated | truncated
+        if self.autoreset_mode is AutoresetMode.SAME_STEP and self._ended.any():
+            info = self._with_finals(info)
+            self._begin(np.flatnonzero(self._ended))
+            self._ended = np.zeros_like(self._ended)
+        return self._observations.copy(), rewards, terminated, truncated, info
+
+    def close_extras(self, **kwargs: Any) -> None:
+        self._simulators.clear()
+
+    # -- the step -------------------------------------------------------------------------------------------------------
+
+    def _advance(self, rows: Rows, actions: Array, rewards: Array, terminated: Mask, truncated: Mask) -> dict[str, Any]:
+        physics, reference = self.physics, self.reference
+        self.actions.apply(rows, actions, self._future[0], self.gone, physics.ctrl, physics.root_force)
+        diverged = physics.step(None if len(rows) == self.num_envs else rows)
+        before = self.times
+        self.times = before.copy()
+        self.times[rows] += self.dt
+        self.steps[rows] += 1.0
+        self.gone[rows] += 1.0
+        reference.fill(rows, self.times, self.offsets, self._now)
+        if self.sync:
+            self._synchronise(rows[np.floor(self.times[rows] / reference.duration)
+                                   > np.floor(before[rows] / reference.duration)])  # fmt: skip
+        actions = np.clip(actions, -1.0, 1.0)
+        if diverged.any():
+            actions = np.where(np.isfinite(actions), actions, 0.0)
+        situation = Situation(physics.state, self._now, physics.touching, actions, self.previous, self._parts)
+        self.reward(situation, rows, rewards)
+        failed = diverged.copy()
+        self.terminations(situation, rows, failed)
+        failed &= _mask(rows, self.num_envs)
+        rewards[failed] = 0.0
+        terminated |= failed
+        if not reference.wraps:
+            terminated[rows] |= self.times[rows] >= reference.duration - 1e-9
+        truncated[rows] = (self.steps[rows] >= self.limit) & ~terminated[rows]
+        self.divergences += diverged
+        self.previous[rows] = actions[rows]
+        if failed.any():
+            self.start.failed(self.times[failed])
+        self._look(rows)
+        return self._report(rows, failed, diverged)
+
+    def _report(self, rows: Rows, failed: Mask, diverged: Mask) -> dict[str, Any]:
+        info: dict[str, Any] = {f"reward/{name}": values.copy() for name, values in self.reward.values.items()}
+        info |= {f"termination/{name}": flags.copy() for name, flags in self.terminations.flags.items()}
+        info |= {"diverged": diverged, "divergences": self.divergences.copy(), "failed": failed}
+        info["time"] = self.times.copy()
+        stepped = _mask(rows, self.num_envs)
+        info |= {f"_{name}": stepped for name in info}
+        return info
+
+    def _with_finals(self, info: dict[str, Any]) -> dict[str, Any]:
+        """What the last step of the episodes told moves to ``final_info``, as in Gymnasium's vector environments."""
+        ended, going = self._ended, ~self._ended
+        final = {name: (ended if name.startswith("_") else values) for name, values in info.items()}
+        here = {name: (values & going if name.startswith("_") else values) for name, values in info.items()}
+        return here | {
+            "final_obs": self._observations.copy(), "_final_obs": ended, "final_info": final, "_final_info": ended,
+        }  # fmt: skip
+
+    def _synchronise(self, rows: Rows) -> None:
+        """At a new cycle the reference goes on from where the body is on the ground (DeepMimic's sync_char_root_pos)."""
+        if len(rows):
+            delta = np.zeros_like(self.offsets)
+            delta[rows] = self.physics.state.position[rows, 0, :2] - self._now.position[rows, 0, :2]
+            self.offsets[rows] += delta[rows]
+            move(rows, delta, self._now)
+
+    def _begin(self, rows: Rows, times: Any = None) -> None:
+        """New episodes at ``rows``."""
+        assert self._random is not None
+        drawn = np.array([self.start.time(self._random[i].random()) for i in rows])
+        if times is not None:
+            drawn = np.broadcast_to(np.asarray(times, np.float64), (self.num_envs,))[rows]
+            if not np.isfinite(drawn).all():
+                raise HyperparameterError("the time to begin at must be a finite number of seconds")
+        self.times = self.times.copy()
+        self.times[rows], self.offsets[rows], self.steps[rows], self.previous[rows] = drawn, 0.0, 0.0, 0.0
+        self._ended[rows] = False
+        self.reference.fill(rows, self.times, self.offsets, self._now)
+        self.physics.place(rows, self._now.qpos[rows], self._now.qvel[rows])
+        self._look(rows)
+
+    def _look(self, rows: Rows) -> None:
+        """Reference of the steps to come, and what is seen at ``rows``."""
+        for k, frame in enumerate(self._future):
+            self.reference.fill(rows, self.times + (k + 1) * self.dt, self.offsets, frame)
+        turn = 2.0 * np.pi if self.reference.wraps else np.pi
+        view = View(
+            self.physics.state, self._future, self.reference.phase(self.times), turn, self.physics.touching,
+            self.previous, self.observation.ends,
+        )  # fmt: skip
+        self.observation(view, rows, self._observations)
+
+    # -- states: planning and resuming ------------------------------------------------------------------------------------
+
+    def get_states(self) -> Array:
+        """``(n, m)`` float64: everything that the future of each row depends on besides its random generator."""
+        scalars = np.stack((self.times, self.offsets[:, 0], self.offsets[:, 1], self.steps, self.gone), axis=1)
+        touching = self.physics.touching.astype(np.float64)
+        return np.concatenate((self.physics.rows_of_state(), scalars, touching, self.previous), axis=1)
+
+    def set_states(self, states: Any, rows: Rows | None = None) -> None:
+        """Put rows of :meth:`get_states` back at ``rows`` (default: all); the episodes there go on from them.
+
+        Raises:
+            RecordError: they are not of this environment's width.
+        """
+        rows = self._all if rows is None else np.asarray(rows, np.intp)
+        states = np.asarray(states, np.float64)
+        m, parts = self.physics.batch.nstate, self.physics.skeleton.nbody
+        if states.shape != (len(rows), m + 5 + parts + self.actions.size):
+            raise RecordError(
+                f"states must be ({len(rows)}, {m + 5 + parts + self.actions.size}) for this environment, "
+                f"not {states.shape}"
+            )
+        self.times = self.times.copy()
+        self.times[rows], self.offsets[rows] = states[:, m], states[:, m + 1 : m + 3]
+        self.steps[rows], self.gone[rows] = states[:, m + 3], states[:, m + 4]
+        self.previous[rows] = states[:, m + 5 + parts :]
+        self.physics.set_rows_of_state(rows, states[:, :m])
+        self.physics.touching[rows] = states[:, m + 5 : m + 5 + parts] > 0.0
+        self._ended[rows] = False
+        self._look(rows)
+
+    def simulate(self, states: Any, actions: Any) -> Array:
+        """Rewards ``(n, horizon)`` of acting out ``actions`` ``(n, horizon, size)`` from ``states`` ``(n, m)`` or ``(m,)``.
+
+        Nothing happens to this environment. After the end of an episode there is no reward any more.
+        """
+        actions = np.asarray(actions, np.float64)
+        if actions.ndim != 3 or actions.shape[2] != self.actions.size:
+            raise HyperparameterError(f"actions must be (n, horizon, {self.actions.size}), not {actions.shape}")
+        n, horizon = actions.shape[:2]
+        if n not in self._simulators:
+            self._simulators[n] = HumanoidImitateVectorEnv(
+                n, autoreset_mode=AutoresetMode.DISABLED, **self._config  # type: ignore[arg-type]
+            )  # fmt: skip
+        twin = self._simulators[n]
+        if twin._random is None:
+            twin.reset(seed=0)
+        twin.set_states(np.broadcast_to(np.asarray(states, np.float64), (n, np.shape(states)[-1])))
+        rewards, going = np.zeros((n, horizon)), np.ones(n, np.bool_)
+        for t in range(horizon):
+            _, reward, terminated, truncated, _ = twin.step(actions[:, t])
+            rewards[:, t] = np.where(going, reward, 0.0)
+            going &= ~(terminated | truncated)
+        return rewards
+
+    def state_arrays(self) -> dict[str, NDArray[Any]]:
+        arrays = {"states": self.get_states(), "ended": self._ended, "divergences": self.divergences}
+        return arrays | {f"start.{name}": array for name, array in self.start.state_arrays().items()}
+
+    def state_values(self) -> dict[str, Any]:
+        random = None if self._random is None else [dict(g.bit_generator.state) for g in self._random]
+        return {"random": random}
+
+    def load_state(self, arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> None:
+        """Put back what :meth:`state_arrays` and :meth:`state_values` gave.
+
+        Raises:
+            RecordError: they are of another environment, or damaged.
+        """
+        random = values["random"]
+        if random is not None and len(random) != self.num_envs:
+            raise RecordError(f"the state is that of {len(random)} environments, not of {self.num_envs}")
+        for name in ("ended", "divergences"):
+            if arrays[name].shape != (self.num_envs,):
+                raise RecordError(f"the state needs {name} of {self.num_envs} environments")
+        self.start.load_state({name.removeprefix("start."): a for name, a in arrays.items() if name[:6] == "start."})
+        self.set_states(arrays["states"])
+        self._ended = arrays["ended"].astype(np.bool_)
+        self.divergences = arrays["divergences"].astype(np.int64)
+        self._random = None if random is None else [generator(0) for _ in random]
+        for mine, saved in zip(self._random or [], random or [], strict=True):
+            mine.bit_generator.state = saved
+
+
+def _mask(rows: Rows, n: int) -> Mask:
+    mask = np.zeros(n, np.bool_)
+    mask[rows] = True
+    return mask
+
+
+def _is_number(seed: Any) -> bool:
+    return seed is None or isinstance(seed, int | np.integer)
+
+
+def _steps(horizon: float | None, limit: int | None) -> float:
+    """Control steps of an episode: the shorter of the two."""
+    if horizon is not None and not horizon > 0.0:
+        raise HyperparameterError(f"horizon must be a positive number of seconds, not {horizon!r}")
+    steps = np.inf if horizon is None else max(1.0, np.rint(horizon * CONTROL_RATE))
+    return float(min(steps, np.inf if limit is None else limit))
