@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from rlsuite.cache_folder import cache_folder
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 KEPT_GENERATIONS = 12
@@ -25,8 +27,7 @@ KEPT_GENERATIONS = 12
 
 def cache_root() -> Path:
     """The folder of all generations of machine code; it need not exist."""
-    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rlsuite"
-    return Path(os.environ.get("RLSUITE_CACHE_DIR") or default) / "kernels"
+    return cache_folder("kernels")
 
 
 def folder_for(sources: Iterable[Path]) -> Path:

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from rlsuite import cache_folder as suite_cache
 from rlsuite.errors import FetchError, UnknownNameError
 
 TIMEOUT = 30.0  # seconds without a byte
@@ -128,8 +129,7 @@ CATALOGUE: Mapping[str, Source] = MappingProxyType(_sources())
 
 def cache_folder() -> Path:
     """Where fetched clips live: ``$RLSUITE_CACHE_DIR`` (default ``~/.cache/rlsuite``), folder ``clips``."""
-    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rlsuite"
-    return Path(os.environ.get("RLSUITE_CACHE_DIR") or default) / "clips"
+    return suite_cache.cache_folder("clips")
 
 
 def location(name: str, folder: str | Path | None = None) -> Path:

@@ -10,9 +10,8 @@ Rotations of bodies relative to their rest pose, ``(..., nbody, 4)``, are the la
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rlsuite.errors import SkeletonError
+from rlsuite.motion import hinge_angles, sides
 from rlsuite.motion import rotations as rot
 
 if TYPE_CHECKING:
@@ -29,13 +29,6 @@ Array = NDArray[np.float64]
 Kind = Literal["free", "ball", "hinge", "slide"]
 QPOS_SIZE: dict[Kind, int] = {"free": 7, "ball": 4, "hinge": 1, "slide": 1}
 DOF_SIZE: dict[Kind, int] = {"free": 6, "ball": 3, "hinge": 1, "slide": 1}
-# Where a name may tell its side. Generous, because a swap counts only where it gives the name of another body:
-# left and right anywhere; a lone l or r that begins or ends the name or a part of it; FL, RR, ... of four-legged robots.
-_SIDES = re.compile(
-    r"(?i:left|right)|(?:^|(?<=[_.\-: ]))[lrLR](?=[A-Za-z_.\-: ])|(?<=[_.\-: ])[lrLR](?=[_.\-: ]|$)"
-    r"|(?<=[a-z0-9])[LR]$|(?:(?<=^[FRH])|(?<=[_.\-: ][FRH]))[LR](?=[_.\-: ]|$)"
-)
-_OTHER_SIDE = {"left": "right", "right": "left", "l": "r", "r": "l"}
 
 
 @dataclass(frozen=True)
@@ -207,11 +200,7 @@ class Skeleton:
     @cached_property
     def mirrored_bodies(self) -> tuple[int, ...]:
         """For each body the one on the other side; a body in the middle is its own partner."""
-        found = []
-        for name in self.body_names:
-            swapped = (name[: m.start()] + _other_side(m.group()) + name[m.end() :] for m in _SIDES.finditer(name))
-            found.append(next((self.body_names.index(other) for other in swapped if other in self.body_names), -1))
-        return tuple(j if j >= 0 and found[j] == i else i for i, j in enumerate(found))
+        return sides.partners(self.body_names)
 
     @property
     def symmetry_pairs(self) -> tuple[tuple[str, str], ...]:
@@ -273,26 +262,16 @@ class Skeleton:
             else:
                 addresses = [self.qpos_address[j] for j in turning]
                 reference = np.array([self.joints[j].reference for j in turning])
-                out[..., addresses] = self._hinge_angles(turning, turn, near[..., addresses] - reference) + reference
+                angles = hinge_angles.angles(self._hinge_axes(turning), turn, near[..., addresses] - reference)
+                out[..., addresses] = angles + reference
         return out
 
-    def _hinge_angles(self, hinges: list[int], turn: Array, near: Array) -> Array:
-        axes = np.array([self.joints[j].axis for j in hinges])
-        if len(hinges) == 1:
-            angle = rot.twist_angle(turn, axes[0])
-            return (angle + 2.0 * np.pi * np.round((near[..., 0] - angle) / (2.0 * np.pi)))[..., None]
-        if len(hinges) > 3 or not np.allclose(axes @ axes.T, np.eye(len(axes)), atol=1e-6):
-            names = ", ".join(self.joints[j].name for j in hinges)
+    def _hinge_axes(self, joints: list[int]) -> Array:
+        axes = np.array([self.joints[j].axis for j in joints])
+        if not hinge_angles.are_orthogonal(axes):
+            names = ", ".join(self.joints[j].name for j in joints)
             raise SkeletonError(f"hinges {names} of one body are not orthogonal; only qpos itself can be used")
-        if len(axes) == 2:
-            axes = np.vstack((axes, np.cross(axes[0], axes[1])))
-            near = np.concatenate((near, np.zeros((*near.shape[:-1], 1))), axis=-1)
-        hand = np.sign(
-            np.linalg.det(axes)
-        )  # a left-handed triple is a right-handed one with its last axis turned round
-        axes, signs = axes * np.array([[1.0], [1.0], [hand]]), np.array([1.0, 1.0, hand])
-        in_axes = np.concatenate((turn[..., :1], turn[..., 1:] @ axes.T), axis=-1)
-        return (rot.to_euler(in_axes, "xyz", near * signs) * signs)[..., : len(hinges)]
+        return axes
 
     def follow(self, qpos: ArrayLike) -> Array:
         """``(T, nq)`` with the branch of every row's hinges, and the sign of its quaternions, nearest to the row before.
@@ -303,17 +282,14 @@ class Skeleton:
         for at in self.quaternions:
             qpos[:, at : at + 4] = rot.continuous(qpos[:, at : at + 4])
         for body in range(self.nbody):
-            hinges = [j for j in self.joints_of[body] if self.joints[j].kind == "hinge"]
-            addresses = [self.qpos_address[j] for j in hinges]
-            if len(hinges) in (1, 2):
+            turning = [j for j in self.joints_of[body] if self.joints[j].kind == "hinge"]
+            addresses = [self.qpos_address[j] for j in turning]
+            if len(turning) in (1, 2):
                 qpos[:, addresses] = np.unwrap(qpos[:, addresses], axis=0)
-            elif len(hinges) == 3:
-                reference = np.array([self.joints[j].reference for j in hinges])
-                turns, angles = self.local_rotations(qpos)[:, body], qpos[:, addresses] - reference
-                for t in range(1, len(angles)):
-                    if np.abs(angles[t] - angles[t - 1]).max() > 0.5:  # only a leap can be of another branch
-                        angles[t] = self._hinge_angles(hinges, turns[t], angles[t - 1])
-                qpos[:, addresses] = angles + reference
+            elif len(turning) == 3:
+                reference = np.array([self.joints[j].reference for j in turning])
+                hand = hinge_angles.handedness(self._hinge_axes(turning))
+                qpos[:, addresses] = hinge_angles.follow(qpos[:, addresses] - reference, hand) + reference
         return qpos
 
     # Made from, made into -------------------------------------------------------------------------------------------
@@ -333,48 +309,9 @@ class Skeleton:
         Args:
             end_effectors: default: the bodies without children. feet: default: those named foot, ankle or toe.
         """
-        import mujoco
+        from rlsuite.motion.skeleton_of_model import skeleton_of
 
-        names = [model.body(i).name or f"body{i}" for i in range(1, model.nbody)]
-        kinds: dict[int, Kind] = {
-            int(mujoco.mjtJoint.mjJNT_FREE): "free",
-            int(mujoco.mjtJoint.mjJNT_BALL): "ball",
-            int(mujoco.mjtJoint.mjJNT_HINGE): "hinge",
-            int(mujoco.mjtJoint.mjJNT_SLIDE): "slide",
-        }
-        joints = []
-        for j in range(model.njnt):
-            kind = kinds[int(model.jnt_type[j])]
-            limited = bool(model.jnt_limited[j])
-            joints.append(
-                Joint(
-                    name=model.joint(j).name or f"joint{j}",
-                    kind=kind,
-                    body=int(model.jnt_bodyid[j]) - 1,
-                    axis=_three(model.jnt_axis[j]) if kind in ("hinge", "slide") else (0.0, 0.0, 1.0),
-                    anchor=(0.0, 0.0, 0.0) if kind in ("free", "slide") else _three(model.jnt_pos[j]),
-                    range=(float(model.jnt_range[j, 0]), float(model.jnt_range[j, 1])) if limited else None,
-                    reference=float(model.qpos0[model.jnt_qposadr[j]]) if kind in ("hinge", "slide") else 0.0,
-                )
-            )
-        parents = tuple(int(p) - 1 for p in model.body_parentid[1:])
-        sites = {
-            model.site(s).name: (int(model.site_bodyid[s]) - 1, _three(model.site_pos[s])) for s in range(model.nsite)
-        }
-        leaves = [n for i, n in enumerate(names) if i not in parents]
-        found = [n for n in names if re.search(r"(?i)foot|ankle|toe", n)] if feet is None else feet
-        return cls(
-            name=name or "model",
-            body_names=tuple(names),
-            parents=parents,
-            body_pos=np.array(model.body_pos[1:]),
-            body_quat=np.array(model.body_quat[1:]),
-            joints=tuple(joints),
-            keypoints={k: v for k, v in sites.items() if k and v[0] >= 0},
-            end_effectors=tuple(leaves if end_effectors is None else end_effectors),
-            feet=tuple(found),
-            shape=shape,
-        )
+        return skeleton_of(model, name, end_effectors, feet, shape)
 
     @classmethod
     def from_mjcf(cls, path: str, name: str = "") -> Skeleton:
@@ -383,23 +320,17 @@ class Skeleton:
         Raises:
             SkeletonError: the file is missing or MuJoCo refuses it.
         """
-        import mujoco
+        from rlsuite.motion.skeleton_of_model import skeleton_in
 
-        try:
-            model = mujoco.MjModel.from_xml_path(str(path))
-        except (ValueError, OSError) as error:
-            raise SkeletonError(
-                f"{path}: not an MJCF file that MuJoCo reads: {' '.join(str(error).split())}"
-            ) from error
-        return cls.from_model(model, name or str(path).rsplit("/", 1)[-1].removesuffix(".xml"))
+        return skeleton_in(path, name)
 
     def scaled(self, factor: float | ArrayLike) -> Skeleton:
         """All offsets times ``factor``: one number, or one for each body ``(nbody,)``."""
         scale = np.broadcast_to(np.asarray(factor, np.float64), (self.nbody,))
         joints = tuple(
-            replace(joint, anchor=_three(np.array(joint.anchor) * scale[joint.body])) for joint in self.joints
+            replace(joint, anchor=three(np.array(joint.anchor) * scale[joint.body])) for joint in self.joints
         )
-        points = {k: (b, _three(np.array(p) * scale[b])) for k, (b, p) in self.keypoints.items()}
+        points = {k: (b, three(np.array(p) * scale[b])) for k, (b, p) in self.keypoints.items()}
         return replace(self, body_pos=self.body_pos * scale[:, None], joints=joints, keypoints=points, shape=None)
 
     def same_tree(self, other: Skeleton) -> bool:
@@ -419,20 +350,9 @@ class Skeleton:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and numbers, for JSON."""
-        return {
-            "name": self.name,
-            "bodies": [
-                {"name": n, "parent": p, "pos": pos, "quat": quat}
-                for n, p, pos, quat in zip(
-                    self.body_names, self.parents, self.body_pos.tolist(), self.body_quat.tolist(), strict=True
-                )
-            ],
-            "joints": [asdict(joint) for joint in self.joints],
-            "keypoints": {name: {"body": body, "pos": pos} for name, (body, pos) in self.keypoints.items()},
-            "end_effectors": list(self.end_effectors),
-            "feet": list(self.feet),
-            "shape": None if self.shape is None else dict(self.shape),
-        }
+        from rlsuite.motion.skeleton_description import described
+
+        return described(self)
 
     @classmethod
     def from_dict(cls, data: Any) -> Skeleton:
@@ -441,28 +361,9 @@ class Skeleton:
         Raises:
             SkeletonError: ``data`` does not describe one.
         """
-        try:
-            return cls(
-                name=str(data["name"]),
-                body_names=tuple(str(b["name"]) for b in data["bodies"]),
-                parents=tuple(int(b["parent"]) for b in data["bodies"]),
-                body_pos=np.array([b["pos"] for b in data["bodies"]], np.float64),
-                body_quat=np.array([b["quat"] for b in data["bodies"]], np.float64),
-                joints=tuple(_joint(joint) for joint in data["joints"]),
-                keypoints={str(k): (int(v["body"]), _three(v["pos"])) for k, v in data["keypoints"].items()},
-                end_effectors=tuple(str(n) for n in data["end_effectors"]),
-                feet=tuple(str(n) for n in data["feet"]),
-                shape=None if data["shape"] is None else {str(k): float(v) for k, v in data["shape"].items()},
-            )
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
-            if isinstance(error, SkeletonError):
-                raise
-            raise SkeletonError(f"not the description of a skeleton: {type(error).__name__}: {error}") from error
+        from rlsuite.motion.skeleton_description import skeleton_described
 
-
-def _other_side(word: str) -> str:
-    other = _OTHER_SIDE[word.lower()]
-    return other.upper() if word.isupper() else other.capitalize() if word[0].isupper() else other
+        return skeleton_described(data)
 
 
 def _frozen(array: Array) -> Array:
@@ -471,21 +372,7 @@ def _frozen(array: Array) -> Array:
     return array
 
 
-def _three(values: ArrayLike) -> tuple[float, float, float]:
+def three(values: ArrayLike) -> tuple[float, float, float]:
+    """The same numbers as a tuple."""
     x, y, z = (float(v) for v in np.asarray(values, np.float64))
     return x, y, z
-
-
-def _joint(data: Any) -> Joint:
-    if data["kind"] not in QPOS_SIZE:
-        raise SkeletonError(f"joint {data['name']!r}: kind must be one of {', '.join(QPOS_SIZE)}, not {data['kind']!r}")
-    limits = data["range"]
-    return Joint(
-        name=str(data["name"]),
-        kind=data["kind"],
-        body=int(data["body"]),
-        axis=_three(data["axis"]),
-        anchor=_three(data["anchor"]),
-        range=None if limits is None else (float(limits[0]), float(limits[1])),
-        reference=float(data["reference"]),
-    )

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rlsuite.motion import hinge_angles
 from rlsuite.motion import rotations as rot
 from rlsuite.motion.formats import number_rows
 
@@ -61,20 +62,6 @@ def write_quaternions(
 def angles(quat: ArrayLike, order: str) -> Array:
     """``(T, ..., 3)`` angles about three different axes for a sequence of rotations ``(T, ..., 4)``, without leaps.
 
-    Each rotation has two sets of angles, ``(a, b, c)`` and ``(a + π, π - b, c + π)``; along the sequence the nearer one
-    is taken, and whole turns are added. Distances between sets are the same in both families, so the choice is the
-    parity of the changes so far.
+    Of the two sets of angles of each rotation the one nearer to the row before, whole turns added.
     """
-    first = rot.to_euler(quat, order)
-    if len(first) < 2:
-        return first
-    other = np.pi + first * np.array([1.0, -1.0, 1.0])
-    stay = np.sum(_wrapped(first[1:] - first[:-1]) ** 2, axis=-1)
-    change = np.sum(_wrapped(other[1:] - first[:-1]) ** 2, axis=-1)
-    parity = np.cumsum(change < stay, axis=0) % 2
-    first[1:] = np.where(parity[..., None] == 1, other[1:], first[1:])
-    return np.unwrap(first, axis=0)
-
-
-def _wrapped(angle: Array) -> Array:
-    return angle - 2.0 * np.pi * np.round(angle / (2.0 * np.pi))
+    return hinge_angles.without_leaps(rot.to_euler(quat, order))
