@@ -8,7 +8,6 @@ MuJoCo's own silent reset of such a simulation is switched off.
 from __future__ import annotations
 
 import os
-from typing import Any
 
 import mujoco
 import numpy as np
@@ -16,7 +15,7 @@ from mujoco.batch import Batch, SimulationError
 from numpy.typing import NDArray
 
 from rlsuite.envs.humanoid.kernels import Array, Rows, entry_kernel
-from rlsuite.envs.humanoid.state import BOUND, BodyState, empty_state, read
+from rlsuite.envs.humanoid.state import BOUND, empty_state, read
 from rlsuite.motion.skeleton import Skeleton
 
 CURRENT = int(mujoco.mjtStage.mjSTAGE_VEL)  # without it derived fields lag one substep behind the state
@@ -45,8 +44,7 @@ class BatchPhysics:
         self.model, self.skeleton, self.n, self.substeps = model, skeleton, n, substeps
         self.threads = threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else threads or 0
         self.batch = Batch(model, n, min(self.threads, n))
-        for name in BOUND:
-            self.batch.bind(name)
+        self.fields = tuple(self.batch.bind(name) for name in BOUND)
         self.masses = np.array(model.body_mass[1:])
         self.state = empty_state(n, model.nq, model.nv, skeleton.nbody)
         self.all_rows: Rows = np.arange(n)
@@ -59,6 +57,7 @@ class BatchPhysics:
         )  # where each part's sensor says how many contacts it found
         self._before = np.empty_like(self.batch.state)
         self.batch.reset(stage=0)
+        self._standing = self.batch.state[0].copy()  # the row of a simulation that has just been made
 
     @property
     def seconds(self) -> float:
@@ -67,17 +66,15 @@ class BatchPhysics:
 
     def place(self, rows: Rows, qpos: Array, qvel: Array) -> None:
         """Begin anew at ``rows`` from these poses and velocities ``(len(rows), …)``; touching is unknown there: False."""
-        ids = rows.astype(np.int32)
-        self.batch.reset(ids, stage=0)
-        self.batch.bind("qpos")[rows], self.batch.bind("qvel")[rows] = qpos, qvel
-        self.batch.forward(ids, stage=CURRENT)
+        self.batch.state[rows] = self._standing
+        self.fields[0][rows], self.fields[1][rows] = qpos, qvel
+        self._make_current(rows)
         self.touching[rows] = False
-        read(self.batch, self.masses, rows, self.state)
 
     def step(self, rows: Rows | None = None) -> NDArray[np.bool_]:
         """One control step of ``rows`` (default: all); ``(n,)`` where it broke down."""
         np.copyto(self._before, self.batch.state)
-        failed = ~np.isfinite(self.ctrl).all(axis=1)
+        failed: NDArray[np.bool_] = np.logical_not(np.isfinite(self.ctrl).all(axis=1))
         if failed.any():  # nothing that is not a number is handed to MuJoCo
             self.ctrl[failed] = 0.0
         ids = None if rows is None else rows.astype(np.int32)
@@ -86,24 +83,24 @@ class BatchPhysics:
         except SimulationError as error:
             failed[error.ids] = True
         stepped = self.all_rows if rows is None else rows
-        _find_broken(stepped, self.batch.state, self.batch.bind("qvel"), self.batch.warning, FASTEST, failed)
+        _find_broken(stepped, self.batch.state, self.fields[1], self.batch.warning, FASTEST, failed)
         if failed.any():
             self._put_back(np.flatnonzero(failed))
-        read(self.batch, self.masses, stepped, self.state)
+        read(self.fields, self.masses, stepped, self.state)
         _find_touching(stepped, self._sensors, self._found, self.touching)
         return failed
 
     def _put_back(self, rows: Rows) -> None:
-        """To the state before the step."""
-        ids = rows.astype(np.int32)
-        self.batch.reset(ids, stage=0)
-        self.batch.state[rows] = self._before[rows]
-        broken = rows[~np.isfinite(self._before[rows]).all(axis=1)]  # someone wrote nonsense into it from outside
-        if len(broken):
-            self.batch.reset(broken.astype(np.int32), stage=0)
+        """To the state before the step, or where that was no state either (written from outside) to the rest pose."""
+        sane = np.isfinite(self._before[rows]).all(axis=1)
+        self.batch.state[rows] = np.where(sane[:, None], self._before[rows], self._standing)
+        self.batch.forward(rows.astype(np.int32))  # contacts, too
         self.batch.warning[rows] = 0
-        self.batch.forward(ids, stage=int(mujoco.mjtStage.mjSTAGE_ACC))  # contacts, too
-        self.batch.warning[rows] = 0
+
+    def _make_current(self, rows: Rows) -> None:
+        """Derived fields of ``rows`` from their states."""
+        self.batch.forward(rows.astype(np.int32), stage=CURRENT)
+        read(self.fields, self.masses, rows, self.state)
 
     def rows_of_state(self) -> Array:
         """``(n, m)`` copy of everything that MuJoCo needs to go on bit for bit."""
@@ -112,11 +109,7 @@ class BatchPhysics:
     def set_rows_of_state(self, rows: Rows, states: Array) -> None:
         """Put :meth:`rows_of_state` back at ``rows``."""
         self.batch.state[rows] = states
-        self.batch.forward(rows.astype(np.int32), stage=CURRENT)
-        read(self.batch, self.masses, rows, self.state)
-
-    def arrays(self) -> dict[str, Any]:
-        return {"physics": self.rows_of_state(), "touching": self.touching}
+        self._make_current(rows)
 
 
 @entry_kernel

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlsuite.envs.humanoid.kernels import Array, Rows, entry_kernel, kernel
-from rlsuite.envs.humanoid.state import BodyState, empty_state, read
+from rlsuite.envs.humanoid.state import BOUND, BodyState, empty_state, read
 from rlsuite.errors import MotionError
 from rlsuite.motion import body, sampling
 from rlsuite.motion.clip import MotionClip
@@ -55,10 +55,9 @@ class Reference:
         batch = mujoco.batch.Batch(body.model(self.shape), n, 1)
         batch.bind("qpos")[:], batch.bind("qvel")[:] = self.clip.sample(times), self.clip.sample_velocity(times)
         table = empty_state(n, self.skeleton.nq, self.skeleton.nv, self.skeleton.nbody)
-        for name in ("xpos", "xquat", "cvel", "xipos", "subtree_com"):
-            batch.bind(name)
+        fields = tuple(batch.bind(name) for name in BOUND)
         batch.forward(stage=int(mujoco.mjtStage.mjSTAGE_VEL))
-        read(batch, np.array(batch.model.body_mass[1:]), np.arange(n), table)
+        read(fields, np.array(batch.model.body_mass[1:]), np.arange(n), table)
         return table
 
     @cached_property

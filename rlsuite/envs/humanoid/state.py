@@ -6,14 +6,11 @@ exactly has an error of exactly nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from rlsuite.envs.humanoid.kernels import Array, Rows, entry_kernel
-
-if TYPE_CHECKING:
-    from mujoco.batch import Batch
 
 BOUND = ("qpos", "qvel", "xpos", "xquat", "cvel", "xipos", "subtree_com")  # fields of MuJoCo that a state is made of
 
@@ -42,16 +39,16 @@ def empty_state(n: int, nq: int, nv: int, bodies: int) -> BodyState:
     """``n`` rows to be filled: zeros, and the identity for rotations."""
     rotation = np.zeros((n, bodies, 4))
     rotation[..., 0] = 1.0
-    three = (np.zeros((n, bodies, 3)) for _ in range(3))
-    position, velocity, spin = three
+    position, velocity, spin = (np.zeros((n, bodies, 3)) for _ in range(3))
     return BodyState(
         np.zeros((n, nq)), np.zeros((n, nv)), position, rotation, velocity, spin, np.zeros((n, 3)), np.zeros((n, 3))
     )
 
 
-def read(batch: Batch, masses: Array, rows: Rows, out: BodyState) -> None:
-    """Fill ``out`` at ``rows`` from a batch whose fields are current to the stage of velocities."""
-    _derive(rows, *(batch.bind(name) for name in BOUND), masses, out)
+def read(fields: tuple[Array, ...], masses: Array, rows: Rows, out: BodyState) -> None:
+    """Fill ``out`` at ``rows`` from the ``BOUND`` fields of a batch, current to the stage of velocities."""
+    qpos, qvel, xpos, xquat, cvel, xipos, subtree_com = fields
+    _derive(rows, qpos, qvel, xpos, xquat, cvel, xipos, subtree_com, masses, out)
 
 
 @entry_kernel

@@ -175,7 +175,7 @@ class Terminations:
         for name, given in values.items():
             if name not in CONDITIONS:
                 raise HyperparameterError(f"no termination {name!r}; there are {', '.join(CONDITIONS)}")
-            accepted = CONDITIONS[name].__kwdefaults__
+            accepted = CONDITIONS[name].__kwdefaults__ or {}
             wrong = [keyword for keyword in given if keyword not in accepted]
             if wrong:
                 raise HyperparameterError(f"termination {name!r} has no {wrong[0]!r}; it takes {', '.join(accepted)}")

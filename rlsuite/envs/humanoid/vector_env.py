@@ -136,15 +136,13 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
         rows = self._all if mask is None else np.flatnonzero(np.asarray(mask, np.bool_))
         if mask is not None and np.shape(mask) != (self.num_envs,):
             raise HyperparameterError(f"reset_mask must be {self.num_envs} flags, not of shape {np.shape(mask)}")
-        seeds = [None if seed is None else seed + i for i in range(self.num_envs)] if _is_number(seed) else list(seed)
-        if len(seeds) != self.num_envs:
-            raise HyperparameterError(f"there are {self.num_envs} environments but {len(seeds)} seeds")
+        seeds = _seeds(seed, self.num_envs)
         if self._random is None:
             fresh = np.random.SeedSequence().spawn(self.num_envs)
             self._random = [np.random.Generator(np.random.PCG64(sequence)) for sequence in fresh]
         for i in rows:
-            if seeds[i] is not None:
-                self._random[i] = generator(seeds[i])
+            if (own := seeds[i]) is not None:
+                self._random[i] = generator(own)
         self._begin(rows, options.pop("time", None))
         return self._observations.copy(), {"time": self.times.copy(), "_time": _mask(rows, self.num_envs)}
 
@@ -349,8 +347,15 @@ def _mask(rows: Rows, n: int) -> Mask:
     return mask
 
 
-def _is_number(seed: Any) -> bool:
-    return seed is None or isinstance(seed, int | np.integer)
+def _seeds(seed: int | Sequence[int | None] | None, n: int) -> list[int | None]:
+    """One for each row: ``seed + i``, as Gymnasium's vector environments have it, or the list's own."""
+    if seed is None:
+        return [None] * n
+    if isinstance(seed, int | np.integer):
+        return [int(seed) + i for i in range(n)]
+    if len(seed) != n:
+        raise HyperparameterError(f"there are {n} environments but {len(seed)} seeds")
+    return list(seed)
 
 
 def _steps(horizon: float | None, limit: int | None) -> float:
