@@ -56,6 +56,12 @@ def locate(name: str | Path) -> Path:
     path = Path(text)
     if path.is_file():
         return path
+    if path.is_dir():
+        raise MotionFormatError(
+            f"{text or '.'}: a folder, and no motion file; `rlsuite motion list FOLDER` reads all in it"
+        )
+    if path.exists():
+        raise MotionFormatError(f"{text}: a device or pipe; motion is read from files")
     if path.suffix or len(path.parts) > 1:
         raise MotionFormatError(f"{text}: no such file")
     raise UnknownNameError("clip", text, [*NAMES, *fetching.CATALOGUE], f"shipped: {', '.join(NAMES)}")

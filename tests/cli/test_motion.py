@@ -79,7 +79,7 @@ def test_synth_convert_info_and_list(tmp_path, capsys, monkeypatch):
     assert main(["motion", "synth", "walk", "--set", "speed=1.5", "--out", "brisk.npz"]) == 0
     capsys.readouterr()
     assert main(["motion", "info", "brisk.npz", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["mean speed"] == "1.50 m/s"
+    assert json.loads(capsys.readouterr().out)["mean_speed"] == pytest.approx(1.5, abs=0.005)
     assert main(["motion", "convert", "brisk.npz", "brisk.txt"]) == 0
     assert main(["motion", "list", "."]) == 0
     listed = capsys.readouterr().out
@@ -90,6 +90,30 @@ def test_synth_convert_info_and_list(tmp_path, capsys, monkeypatch):
     assert "rlsuite[formats]" in "".join(capsys.readouterr().out.split())
     assert main(["motion", "fetch"]) == 0
     assert "deepmimic-walk" in capsys.readouterr().out
+
+
+def test_a_recording_is_not_written_over_by_the_default_name(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    clip_files.save(catalogue.find("idle"), "mine.npz")
+    before = (tmp_path / "mine.npz").read_bytes()
+    assert main(["motion", "import", "mine.npz", "--force"]) == 2
+    assert "mine.npz is the file that is read" in capsys.readouterr().err
+    (tmp_path / "folder.npz").mkdir()
+    assert main(["motion", "synth", "wave", "--out", "folder.npz", "--force"]) == 2
+    assert "a folder; name a file in it" in capsys.readouterr().err
+    assert (tmp_path / "mine.npz").read_bytes() == before and not list((tmp_path / "folder.npz").iterdir())
+
+
+def test_reading_options_go_with_built_in_clips_too(capsys):
+    assert main(["motion", "info", "walk", "--start", "10", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["frames"] == catalogue.find("walk").n_frames - 10
+
+
+def test_names_of_listed_files_are_whole(tmp_path, capsys):
+    name = "a_recording_with_a_long_name_of_the_" + 60 * "x" + ".npz"
+    clip_files.save(catalogue.find("idle"), tmp_path / name)
+    assert main(["motion", "list", str(tmp_path)]) == 0
+    assert name in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -114,6 +138,16 @@ def test_synth_convert_info_and_list(tmp_path, capsys, monkeypatch):
         (["check", "walk", "--out", "x.npz"], "--fix"),
         (["fetch", "deepmimic-wlak"], "did you mean 'deepmimic-walk'"),
         (["list", "no-folder"], "no such folder"),
+        (["list", "broken.bvh"], "a file, and no folder"),
+        (["info", "."], "a folder, and no motion file"),
+        (["import", ""], "a folder, and no motion file"),
+        (["info", "/dev/null"], "device or pipe"),
+        (["synth", "walk", "--out", "broken.bvh/walk.npz"], "Not a directory"),
+        (["convert", "walk", "broken.bvh"], "--force"),
+        (["check", "walk", "--fix", "--out", "walk.bvh"], "rlsuite motion convert"),
+        (["metrics", "walk", "run", "--band", "-1"], "seconds from 0"),
+        (["fetch", "deepmimic-walk", "walk"], "unknown clip to download 'walk'"),
+        (["import", "walk", "--body", ".", "--out", "x.npz"], "an MJCF file"),
     ],
 )
 def test_bad_input_is_one_line(arguments, message, tmp_path, monkeypatch, capsys):

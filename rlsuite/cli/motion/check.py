@@ -22,7 +22,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument("--fix", action="store_true", help="mend height, spikes and skate, and say what was changed")
     parser.add_argument("--out", type=Path, metavar="CLIP", help="where --fix writes to (default: NAME-fixed.npz)")
     parser.add_argument("--force", action="store_true", help="replace a file that is there")
-    parser.add_argument("--body", type=Path, metavar="MJCF", help="the clip's body, where it is not the humanoid")
+    clips.add_body(parser, "the clip's body, where it is not the humanoid")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     clips.add_reading(parser)
     return parser
@@ -33,21 +33,19 @@ def run(arguments: argparse.Namespace) -> int:
     from rlsuite.motion import clip_files, models, quality
     from rlsuite.motion.mending import Change, mend
 
-    clip = clips.read(arguments.clip, arguments)
-    model = models.from_mjcf(arguments.body) if arguments.body else None
-    report = quality.check(clip, model=model)
-    changes: tuple[Change, ...] = ()
+    out: Path = arguments.out or Path(f"{Path(arguments.clip).stem}-fixed.npz")
     if arguments.fix:
-        out = arguments.out or Path(f"{Path(arguments.clip).stem}-fixed.npz")
-        if out.suffix.lower() != ".npz":
-            raise MotionError(f"--out {out}: clips are .npz files")
-        if out.exists() and not arguments.force:
-            raise MotionError(f"--out {out}: there is such a file already; --force replaces it")
-        mended, changes = mend(clip, report, model=model)
-        after = quality.check(mended, model=model)
-        clip_files.save(after.marked(mended), out)
+        clips.clip_output(out, force=arguments.force)
     elif arguments.out:
         raise MotionError("--out is where --fix writes to; give --fix as well")
+    clip = clips.read(arguments.clip, arguments)
+    model = models.from_mjcf(arguments.body) if arguments.body else None
+    report = quality.check(clips.named(clip, arguments.clip), model=model)
+    changes: tuple[Change, ...] = ()
+    if arguments.fix:
+        mended, changes = mend(clip, report, model=model)
+        after = quality.check(clips.named(mended, str(out)), model=model)
+        clip_files.save(after.marked(mended), out)
     if arguments.json:
         result = report.to_dict()
         if arguments.fix:

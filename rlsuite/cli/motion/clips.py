@@ -1,8 +1,10 @@
-"""How sub-commands name clips: a file of any known format or a built-in clip, and how the file is to be read."""
+"""How sub-commands name clips, how a file is to be read, and where one can be written."""
 
 from __future__ import annotations
 
 import argparse
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,11 +44,58 @@ def find(name: str) -> MotionClip:
 
 def read(name: str, arguments: argparse.Namespace) -> MotionClip:
     """The clip of this name, or the file read as the options of :func:`add_reading` say."""
-    from rlsuite.motion import formats
+    from rlsuite.motion import catalogue
 
-    options = {key: getattr(arguments, key) for key in ("unit", "up", "forward", "skeleton_file")}
+    options = {key: getattr(arguments, key) for key in ("format", "unit", "up", "forward", "skeleton_file", "stop")}
     given = {key: value for key, value in options.items() if value is not None}
-    frames = {"start": arguments.start, "stop": arguments.stop, "stride": arguments.stride}
-    if not given and arguments.format is None and frames == {"start": 0, "stop": None, "stride": 1}:
-        return find(name)
-    return formats.read(name, format=arguments.format, **frames, **given)
+    return catalogue.find(name, start=arguments.start, stride=arguments.stride, **given)
+
+
+def add_body(parser: argparse.ArgumentParser, help: str) -> None:
+    """``--body``, an MJCF file that is there."""
+    parser.add_argument("--body", type=_mjcf, metavar="MJCF", help=help)
+
+
+def _mjcf(text: str) -> Path:
+    if not Path(text).is_file():
+        raise argparse.ArgumentTypeError(f"{text}: no such file; an MJCF file, as humanoid.xml, is expected")
+    return Path(text)
+
+
+def named(clip: MotionClip, name: str) -> MotionClip:
+    """``clip`` under the name that was typed: of two clips made from one recording each is told apart."""
+    return replace(clip, name=Path(name).stem or clip.name)
+
+
+def output(path: Path, option: str = "--out", *, force: bool = True) -> Path:
+    """``path``, which can be written: looked at before the work that would be lost.
+
+    Raises:
+        MotionError: it is a folder, or cannot be made; or it is there, without ``force``.
+    """
+    from rlsuite.errors import MotionError
+
+    if path.is_dir():
+        raise MotionError(f"{option} {path}: a folder; name a file in it, e.g. {path / 'clip.npz'}")
+    if path.exists() and not force:
+        raise MotionError(f"{option} {path}: there is such a file already; --force replaces it")
+    folder = next(above for above in path.absolute().parents if above.exists())
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise MotionError(f"{option} {path}: nothing can be written in {folder}: {error.strerror}") from error
+    return path
+
+
+def clip_output(path: Path, *, force: bool) -> Path:
+    """:func:`output`, for a clip.
+
+    Raises:
+        MotionError: as :func:`output`, or another suffix than ``.npz``.
+    """
+    from rlsuite.errors import MotionError
+
+    if path.suffix.lower() != ".npz":
+        raise MotionError(f"--out {path}: clips are .npz files; `rlsuite motion convert` writes other formats")
+    return output(path, force=force)

@@ -20,6 +20,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "out", type=Path, metavar="FILE", help="its suffix names the format: .bvh, .txt (DeepMimic), .npz"
     )
+    parser.add_argument("--force", action="store_true", help="replace a file that is there")
     parser.add_argument("--to", metavar="FORMAT", help="format to write, where the suffix does not say it")
     clips.add_reading(parser)
     return parser
@@ -28,6 +29,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace) -> int:
     from rlsuite.motion import formats
 
+    clips.output(arguments.out, "FILE", force=arguments.force)
     clip = clips.read(arguments.clip, arguments)
     formats.write(clip, arguments.out, format=arguments.to)
     print(f"{arguments.out}: {clip.n_frames} frames at {clip.fps:g} Hz")

@@ -21,12 +21,16 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from rlsuite.errors import UnknownNameError
     from rlsuite.motion import fetching
 
     if not arguments.names:
         for name, source in fetching.CATALOGUE.items():
             print(f"{name:<26} {source.licence_name:<22} {source.description}")
         return 0
+    for name in arguments.names:
+        if name not in fetching.CATALOGUE:  # before anything is downloaded
+            raise UnknownNameError("clip to download", name, fetching.CATALOGUE, "`rlsuite motion fetch` lists them")
     for name in arguments.names:
         fetched = fetching.fetch(name, arguments.folder)
         print(f"{fetched.path}\n  {fetched.licence}")

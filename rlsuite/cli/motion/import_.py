@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument("file", metavar="FILE", help=clips.CLIP_HELP)
     parser.add_argument("--out", type=Path, metavar="CLIP", help="default: the file's name with .npz in this folder")
     parser.add_argument("--fps", type=float, metavar="HZ", help="frames per second of the clip (default: the file's)")
-    parser.add_argument("--body", type=Path, metavar="MJCF", help="another body to retarget to (default: the humanoid)")
+    clips.add_body(parser, "another body to retarget to (default: the humanoid)")
     parser.add_argument("--map", type=Path, metavar="JSON", help="roles of the file's bodies, where names do not tell")
     parser.add_argument("--scale", type=float, metavar="X", help="of the path (default: the ratio of leg lengths)")
     parser.add_argument("--no-fix", action="store_true", help="only check, mend nothing")
@@ -32,15 +33,15 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     from rlsuite.errors import MotionError
-    from rlsuite.motion import clip_files
+    from rlsuite.motion import catalogue, clip_files
     from rlsuite.motion.importing import import_clip
     from rlsuite.motion.skeleton import Skeleton
 
-    out = arguments.out or Path(Path(arguments.file).name).with_suffix(".npz")
-    if out.suffix.lower() != ".npz":
-        raise MotionError(f"--out {out}: clips are .npz files; `rlsuite motion convert` writes other formats")
-    if out.exists() and not arguments.force:
-        raise MotionError(f"--out {out}: there is such a file already; --force replaces it")
+    read_from = catalogue.locate(arguments.file)
+    out = arguments.out or Path(f"{read_from.stem}.npz")
+    if not arguments.out and out.exists() and out.samefile(read_from):
+        raise MotionError(f"{out} is the file that is read; name the clip with --out")
+    clips.clip_output(out, force=arguments.force)
     if arguments.fps is not None and not 1.0 <= arguments.fps <= 1000.0:
         raise MotionError(f"--fps must be a number from 1 to 1000, not {arguments.fps:g}")
     target = Skeleton.from_mjcf(str(arguments.body)) if arguments.body else None
@@ -65,7 +66,10 @@ def run(arguments: argparse.Namespace) -> int:
             f"{report.slide.mean:.1f} cm/s"
         )
     for change in done.changes:
-        print(f"{'mended' if change.done else 'not mended':<11} {change.text()}")
+        if change.done or arguments.verbose:
+            print(f"{'mended' if change.done else 'not mended':<11} {change.text()}")
+    if undone := [change.step for change in done.changes if not change.done and not arguments.verbose]:
+        print(f"not mended  {', '.join(undone)}: each would make something else worse (--verbose says what)")
     counts = [int((done.after.frame_verdicts == level).sum()) for level in range(3)]
     print(
         f"checked     {done.after.verdict}: {counts[0]} frames ok, {counts[1]} warn, {counts[2]} bad; a simulation can "
@@ -74,6 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.verbose:
         print(done.after.text())
     elif done.after.verdict != "ok":
-        print(f"            rlsuite motion check {out} tells what is left")
+        body = f" --body {shlex.quote(str(arguments.body))}" if arguments.body else ""
+        print(f"            rlsuite motion check {shlex.quote(str(out))}{body} tells what is left")
     print(f"written     {out}")
     return 0

@@ -23,7 +23,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from rlsuite.motion.describing import describe
+    from rlsuite.motion.describing import describe, in_words
 
     for i, name in enumerate(arguments.clips):
         facts = describe(clips.read(name, arguments))
@@ -31,14 +31,5 @@ def run(arguments: argparse.Namespace) -> int:
             print(json.dumps(facts))
             continue
         print("" if i == 0 else "\n", end="")
-        for key, value in facts.items():
-            if key == "history":
-                print("history")
-                for step in value:
-                    details = ", ".join(
-                        f"{k} {v}" for k, v in step.items() if k != "step" and isinstance(v, str | int | float)
-                    )
-                    print(f"  {step['step']}{f': {details}' if details else ''}")
-            elif value not in ("", None):
-                print(f"{key:<14} {value}")
+        print(in_words(facts))
     return 0

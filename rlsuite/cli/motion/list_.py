@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
+
+NUMBERS = ("frames", "Hz", "seconds")
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -27,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     from rlsuite.errors import MotionFormatError, RlsuiteError
     from rlsuite.motion import catalogue, fetching, formats
 
-    console = OutputConsole()
+    console = OutputConsole(width=None if sys.stdout.isatty() else 1000)  # in a file or a pipe nothing is folded
     table = Table(box=None, pad_edge=False, header_style="bold")
     if arguments.formats:
         for column in ("format", "suffixes", "read", "written", "what it is"):
@@ -39,7 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
         console.print(table)
         return 0
     for column in ("clip", "frames", "Hz", "seconds", "plays", "skeleton"):
-        table.add_column(column, justify="right" if column in ("frames", "Hz", "seconds") else "left")
+        table.add_column(
+            column, justify="right" if column in NUMBERS else "left", overflow="fold", no_wrap=column in NUMBERS
+        )
     if arguments.folder is None:
         for name in catalogue.NAMES:
             _add(table, name, catalogue.find(name))
@@ -47,7 +52,10 @@ def run(arguments: argparse.Namespace) -> int:
         console.print(f"\nto download: {', '.join(fetching.CATALOGUE)} (rlsuite motion fetch NAME)", soft_wrap=False)
         return 0
     if not arguments.folder.is_dir():
-        raise MotionFormatError(f"{arguments.folder}: no such folder")
+        there = arguments.folder.exists()
+        raise MotionFormatError(
+            f"{arguments.folder}: {'a file, and no folder; `rlsuite motion info` reads it' if there else 'no such folder'}"
+        )
     unread = 0
     for path in sorted(p for p in arguments.folder.rglob("*") if p.is_file()):
         try:
@@ -56,10 +64,11 @@ def run(arguments: argparse.Namespace) -> int:
             unread += 1
     console.print(table)
     if unread:
-        console.print(f"{unread} other files are no motion that is known here; `rlsuite motion info FILE` says why")
+        others = "1 other file is" if unread == 1 else f"{unread} other files are"
+        console.print(f"{others} no motion that is known here; `rlsuite motion info FILE` says why", soft_wrap=True)
     return 0
 
 
 def _add(table: Any, name: str, clip: Any) -> None:
     plays = "in a loop" if clip.loop == "wrap" else "once"
-    table.add_row(name, str(clip.n_frames), f"{clip.fps:.4g}", f"{clip.duration:.2f}", plays, clip.skeleton.name)
+    table.add_row(name, str(clip.n_frames), f"{clip.fps:.2f}", f"{clip.duration:.2f}", plays, clip.skeleton.name)

@@ -25,8 +25,11 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from rlsuite.errors import MotionError
     from rlsuite.motion import metrics
 
+    if arguments.band is not None and not 0.0 <= arguments.band < float("inf"):
+        raise MotionError(f"--band is a number of seconds from 0, not {arguments.band:g}")
     result = metrics.compare(clips.find(arguments.a), clips.find(arguments.b), band=arguments.band)
     if arguments.json:
         print(json.dumps(result))

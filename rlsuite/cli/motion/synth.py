@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from rlsuite.cli.motion import clips
+
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
@@ -25,7 +27,6 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from rlsuite.errors import MotionError
     from rlsuite.motion import clip_files, quality, synthesis
 
     if arguments.name is None:
@@ -37,11 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     values = dict(_assignment(text) for text in arguments.assignments)
     clip = synthesis.make(arguments.name, **values)
-    out = arguments.out or Path(f"{arguments.name}.npz")
-    if out.suffix.lower() != ".npz":
-        raise MotionError(f"--out {out}: clips are .npz files; `rlsuite motion convert` writes other formats")
-    if out.exists() and not arguments.force:
-        raise MotionError(f"--out {out}: there is such a file already; --force replaces it")
+    out = clips.clip_output(arguments.out or Path(f"{arguments.name}.npz"), force=arguments.force)
     report = quality.check(clip)
     clip_files.save(report.marked(clip), out)
     loop = "repeats" if clip.loop == "wrap" else "plays once"
