@@ -15,6 +15,24 @@ from rlsuite.generative.linear.pca import checked_latent_size, eigenbasis
 LEAST_NOISE = 1e-6  # of σ², in units of the data's own variances, so that the density exists on data of low rank
 
 
+def precision_of(weight: Tensor, noise: Tensor) -> Tensor:
+    """P = I + Wᵀ W / σ² ``(k, k)``: the inverse covariance of a code given its event."""
+    return torch.eye(weight.shape[1]).to(weight) + weight.mT @ weight / noise
+
+
+def log_low_rank_normal(centred: Tensor, weight: Tensor, noise: Tensor) -> Tensor:
+    """log N(x; 0, W Wᵀ + σ² I) ``(n)`` of ``centred (n, d)``, given W ``(d, k)`` and σ².
+
+    The inverse and the determinant go by way of P: |W Wᵀ + σ² I| = σ²ᵈ |P| (Woodbury).
+    """
+    d = len(weight)
+    factor = torch.linalg.cholesky(precision_of(weight, noise))
+    explained = torch.linalg.solve_triangular(factor, (centred @ weight / noise).mT, upper=False)
+    distance = centred.square().sum(1) / noise - explained.square().sum(0)
+    log_det = d * noise.log() + 2.0 * factor.diagonal().log().sum()
+    return -0.5 * (distance + log_det + d * math.log(2.0 * math.pi))
+
+
 class PPCA(Density, Latent, Completion):
     """z ~ N(0, I) in k dimensions, x | z ~ N(W z + m, σ² I), so that x ~ N(m, C) with C = W Wᵀ + σ² I.
 
@@ -51,7 +69,7 @@ class PPCA(Density, Latent, Completion):
     @property
     def precision(self) -> Tensor:
         """M / σ² ``(k, k)``: the inverse covariance of a code given its event."""
-        return torch.eye(self.latent_size).to(self.weight) + self.weight.mT @ self.weight / self.noise
+        return precision_of(self.weight, self.noise)
 
     def _prepare(self, x: Tensor, condition: Tensor | None, generator: torch.Generator) -> None:
         mean, eigenvalues, eigenvectors = eigenbasis(x.flatten(1))
@@ -61,13 +79,7 @@ class PPCA(Density, Latent, Completion):
         self.weight.copy_(eigenvectors[:, :k] * (eigenvalues[:k] - self.noise).clamp(min=0.0).sqrt())
 
     def _log_prob(self, x: Tensor, condition: Tensor | None) -> Tensor:
-        """C⁻¹ and |C| by way of the k × k precision P = M / σ²: |C| = σ^{2d} |P| (Woodbury)."""
-        centred = x.flatten(1) - self.location
-        factor = torch.linalg.cholesky(self.precision)
-        explained = torch.linalg.solve_triangular(factor, (centred @ self.weight / self.noise).mT, upper=False)
-        distance = centred.square().sum(1) / self.noise - explained.square().sum(0)
-        log_det = self.event_size * self.noise.log() + 2.0 * factor.diagonal().log().sum()
-        return -0.5 * (distance + log_det + self.event_size * math.log(2.0 * math.pi))
+        return log_low_rank_normal(x.flatten(1) - self.location, self.weight, self.noise)
 
     def _encode(self, x: Tensor, condition: Tensor | None) -> Tensor:
         return torch.linalg.solve(self.precision, ((x.flatten(1) - self.location) @ self.weight / self.noise).mT).mT

@@ -1,0 +1,1 @@
+"""Latent-variable models: autoencoders, and variational ones of every kind."""

@@ -1,0 +1,34 @@
+"""Latent-variable models for the battery."""
+
+import torch
+
+from rlsuite.generative import create
+from tests.generative.battery import Case, generator, perturbed
+
+N = 200
+BENT = torch.randn(N, 1, generator=generator(1))
+BENT = torch.cat([BENT, BENT.square(), BENT.sin()], 1) + 0.1 * torch.randn(N, 3, generator=generator(2))
+BITS = (torch.randn(N, 1, generator=generator(3)) + torch.randn(N, 4, generator=generator(4)) > 0).float()
+VALUES = torch.randint(3, (N, 2, 2), generator=generator(5)).float()
+LABELS = torch.eye(3)[torch.randint(3, (N,), generator=generator(6))]
+SMALL = {"latent_size": 2, "hidden": (6,)}
+
+
+def case(label, name, data, condition=None, facts=None, **arguments):
+    """``name`` with its weights perturbed, seeing events like ``data``."""
+
+    def make():
+        shapes = {} if condition is None else {"condition_shape": tuple(condition.shape[1:])}
+        return perturbed(create(name, seed=0, event_shape=tuple(data.shape[1:]), **shapes, **arguments))
+
+    return Case(label, make, data, condition, facts or {})
+
+
+CASES = [
+    case("vae", "vae", BENT, **SMALL),
+    case("vae-full-rank-noise-predicted", "vae", BENT, **SMALL, posterior="full", noise="predicted"),
+    case("vae-bits-free", "vae", BITS, **SMALL, likelihood="bernoulli", free_bits=0.1),
+    case("vae-categorical-weighted", "vae", VALUES, **SMALL, likelihood="categorical", n_values=3, particles=4),
+    case("vae-conditional", "vae", BENT, LABELS, **SMALL, noise=0.5),
+    case("linear-vae", "linear-vae", BENT[:, :2], facts={"quadrature": 12.0}, latent_size=1, beta=2.0),
+]
