@@ -40,9 +40,14 @@ $(VENV)/.bench: $(STAMP)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[bench]'
 	touch $@
 
-bench: $(VENV)/.bench
+.venv-bvh-readers/.installed: benchmarks/bvh_readers_env.sh
+	PYTHON=$(PYTHON) sh benchmarks/bvh_readers_env.sh
+	touch $@
+
+bench: $(VENV)/.bench .venv-bvh-readers/.installed
 	$(BIN)/python benchmarks/tabular.py
 	$(BIN)/python benchmarks/deep.py
+	$(BIN)/python benchmarks/motion.py
 
 $(VENV)/.docs: $(STAMP)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'

@@ -1,42 +1,51 @@
-"""Reading BVH: the suite beside the Python readers of the package index, on the same file, in one process.
+"""Reading BVH: the suite beside the Python readers of the package index, on the same file, in turn.
 
 ``channels`` is what the peers do too: the hierarchy and an array of the numbers as they stand. ``clip`` also makes unit
-quaternions in metres, Z up and X forward, with units and axes judged; no peer does. ``plain`` is ``clip`` without
-compiled loops, which is what a fresh process uses on small files. Peers that are not installed are skipped
-(``pip install bvh bvhio bvhtoolbox upc-pymotion pybvh``); rounds alternate between readers, and medians of the ratios
-of one round are given, so that a busy machine disturbs all alike.
+quaternions in metres, Z up and X forward, with units and axes judged; no peer does. ``plain`` is ``channels`` without
+compiled loops, which is what a fresh process uses on small files. Every peer must have read the same numbers as we.
+
+The peers live in an environment of their own: ``sh benchmarks/bvh_readers_env.sh`` makes it in ``.venv-bvh-readers``;
+without it only our own times are given. ``bvh`` and ``bvhtoolbox`` leave the numbers as text, and are not charged for
+converting them.
 """
 
 from __future__ import annotations
 
-import argparse
-import importlib
+import contextlib
 import json
+import os
 import statistics
+import subprocess
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import numpy as np
+from in_turn import in_turn, ratio, timed
 
 from rlsuite.motion import formats
-from rlsuite.motion.formats import bvh, number_rows
+from rlsuite.motion.formats import bvh, euler_channels, number_rows
 
-Reader = Callable[[Path], Any]
+HERE = Path(__file__).resolve().parent
+PEER_PYTHON = HERE.parent / ".venv-bvh-readers" / "bin" / "python"
+Ask = Callable[..., float]  # task, reader, path and perhaps where to save: seconds
 
 
 def synthetic(path: Path, n_frames: int, n_joints: int = 31) -> None:
     """A file like those of the CMU database: 31 joints, 96 channels, four decimals."""
-    lines = ["HIERARCHY", "ROOT Hips", "{", "OFFSET 0 0 0"]
-    lines += ["CHANNELS 6 Xposition Yposition Zposition Zrotation Yrotation Xrotation"]
+    lines = ["HIERARCHY", "ROOT Hips", "{", "\tOFFSET 0 0 0"]
+    lines += ["\tCHANNELS 6 Xposition Yposition Zposition Zrotation Yrotation Xrotation"]
+    depth = (n_joints - 1) // 5
     for limb in range(5):
-        names = [f"Limb{limb}Joint{i}" for i in range((n_joints - 1) // 5)]
-        for name in names:
-            lines += [f"JOINT {name}", "{", "OFFSET 1.5 -3.25 0.5", "CHANNELS 3 Zrotation Yrotation Xrotation"]
-        lines += ["End Site", "{", "OFFSET 0 -1 0", "}", *("}" for _ in names)]
+        for i in range(depth):
+            tab = "\t" * (i + 1)
+            lines += [f"{tab}JOINT Limb{limb}Joint{i}", tab + "{", f"{tab}\tOFFSET 1.5 -3.25 0.5"]
+            lines += [f"{tab}\tCHANNELS 3 Zrotation Yrotation Xrotation"]
+        tab = "\t" * (depth + 1)
+        lines += [tab + "End Site", tab + "{", f"{tab}\tOFFSET 0 -1 0", tab + "}"]
+        lines += ["\t" * (i + 1) + "}" for i in reversed(range(depth))]
     lines += ["}", "MOTION", f"Frames: {n_frames}", "Frame Time: .0083333"]
     rng = np.random.default_rng(0)
     steps = rng.normal(size=(n_frames, 3 * n_joints + 3)).cumsum(axis=0)
@@ -45,85 +54,84 @@ def synthetic(path: Path, n_frames: int, n_joints: int = 31) -> None:
     path.write_text("\n".join(lines) + "\n")
 
 
-def peers() -> dict[str, Reader]:
-    """Readers that are installed, each doing the least that gives the hierarchy and the numbers."""
-    found: dict[str, Reader] = {}
-    readers: dict[str, tuple[str, Callable[[Any], Reader]]] = {
-        "pybvh": ("pybvh", lambda module: module.read_bvh_file),
-        "upc-pymotion": ("pymotion.io.bvh", lambda module: lambda path: module.BVH().load(str(path))),
-        "bvhtoolbox": ("bvhtoolbox", lambda module: lambda path: module.BvhTree(path.read_text())),
-        "bvh": ("bvh", lambda module: lambda path: module.Bvh(path.read_text()).frames),
-        "bvhio": ("bvhio", lambda module: lambda path: module.readAsBvh(str(path))),
-    }
-    for name, (module, reader) in readers.items():
-        try:
-            found[name] = reader(importlib.import_module(module))
-        except ImportError as error:
-            print(f"{name}: skipped, not installed ({error})")
-    return found
+@contextlib.contextmanager
+def peers() -> Iterator[tuple[dict[str, str], Ask]]:
+    """Versions of the readers that are installed, by name, and how to set them to work."""
+    if not PEER_PYTHON.exists():
+        print("no readers to compare with: sh benchmarks/bvh_readers_env.sh installs them")
+        yield {}, lambda *_: 0.0
+        return
+    command = [str(PEER_PYTHON), str(HERE / "bvh_readers.py")]
+    environment = {**os.environ, "MPLBACKEND": "agg"}
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        given, answers = process.stdin, process.stdout
+
+        def ask(*task: object) -> float:
+            print(*task, sep="\t", file=given, flush=True)
+            return float(answers.readline())
+
+        found = json.loads(answers.readline())
+        for name, why in found["missing"].items():
+            print(f"{name}: skipped, cannot be imported ({why})")
+        yield found["versions"], ask
+        given.close()
+
+
+def agrees(ours: tuple[Any, np.ndarray], theirs: np.ndarray) -> bool:
+    """Whether a peer read the same numbers, or made the same rotations of them."""
+    hierarchy, channels = ours
+    if theirs.ndim == 2:
+        return theirs.shape == channels.shape and np.allclose(theirs, channels, rtol=0.0, atol=1e-9)
+    turned = [
+        euler_channels.quaternions(np.radians(channels[:, joint.columns("xyz")]), joint.rotations)
+        for joint in hierarchy.joints
+    ]
+    cosine = np.abs(np.sum(np.stack(turned, axis=1) * theirs, axis=-1))
+    return bool(np.all(cosine > 1.0 - 1e-6))  # single precision
 
 
 def plain(path: Path) -> Any:
     with mock.patch.object(number_rows, "worth_compiling", return_value=False):
-        return formats.read(path)
-
-
-def seconds(reader: Reader, path: Path) -> float:
-    start = time.perf_counter()
-    reader(path)
-    return time.perf_counter() - start
+        return bvh.read_channels(path)
 
 
 def benchmark(quick: bool, file: Path | None = None) -> dict[str, float]:
     """Times of all readers on one file, and the suite's ratios to each peer."""
     import numba  # noqa: F401  (compiled loops, as in any process that trains or plans)
 
-    rounds = 5 if quick else 11
-    with tempfile.TemporaryDirectory() as folder:
+    rounds = 5 if quick else 15
+    with tempfile.TemporaryDirectory() as folder, peers() as (versions, ask):
         path = file or Path(folder) / "synthetic.bvh"
         if file is None:
             synthetic(path, 2_000 if quick else 8_000)
-        others = peers()
-        readers: dict[str, Reader] = {"channels": bvh.read_channels, "clip": formats.read, "plain": plain} | others
-        size = path.stat().st_size
-        for reader in readers.values():  # compiled, imported, in the cache of the disk
-            reader(path)
-        times: dict[str, list[float]] = {name: [] for name in readers}
-        for _ in range(rounds):
-            for name, reader in readers.items():
-                times[name].append(
-                    min(seconds(reader, path) for _ in range(1 if name in ("bvh", "bvhio", "bvhtoolbox") else 3))
-                )
-        clip = formats.read(path)
-    print(f"\nreading {clip.n_frames} frames of {clip.skeleton.nbody} joints, {size / 1e6:.1f} MB, {rounds} rounds")
-    print(f"{'reader':<16}{'ms':>10}{'MB/s':>10}{'channels is faster by':>24}{'clip is faster by':>20}")
+        own: dict[str, Callable[[Path], Any]] = {"channels": bvh.read_channels, "clip": formats.read, "plain": plain}
+        clocks = {name: timed(lambda reader=reader: reader(path)) for name, reader in own.items()}  # type: ignore[misc]
+        ours = bvh.read_channels(path)
+        for name in versions:
+            saved = Path(folder) / "read.npy"
+            ask("save", name, path, saved)
+            if not agrees(ours, np.load(saved)):
+                raise AssertionError(f"{name} read other numbers")
+            clocks[name] = lambda name=name: ask("time", name, path)  # type: ignore[misc]
+        times = in_turn(clocks, rounds)
+        size, shape = path.stat().st_size / 1e6, ours[1].shape
+    print(
+        f"reading {shape[0]} frames of {shape[1]} channels, {size:.1f} MB, {rounds} rounds; all read the same numbers"
+    )
+    print(f"{'reader':<24}{'CPU ms':>10}{'MB/s':>8}{'x channels':>12}{'x clip':>10}")
     ratios: dict[str, float] = {}
     for name, taken in times.items():
         middle = statistics.median(taken)
-        factors = {
-            ours: statistics.median(t / o for t, o in zip(taken, times[ours], strict=True))
-            for ours in ("channels", "clip")
-        }
-        print(
-            f"{name:<16}{1e3 * middle:>10.2f}{size / 1e6 / middle:>10.0f}"
-            f"{factors['channels']:>24.1f}{factors['clip']:>20.1f}"
-        )
-        if name in others:
-            ratios |= {f"bvh/{ours}/over-{name}": round(factor, 1) for ours, factor in factors.items()}
-    if others:
-        fastest = min(others, key=lambda name: statistics.median(times[name]))
-        ratios["bvh/channels/over-fastest"] = ratios[f"bvh/channels/over-{fastest}"]
+        over = {kind: ratio(taken, times[kind]) for kind in ("channels", "clip")}
+        label = f"{name} {versions.get(name, '')}"
+        print(f"{label:<24}{1e3 * middle:>10.2f}{size / middle:>8.0f}{over['channels']:>12}{over['clip']:>10}")
+        if name in versions:
+            ratios |= {f"bvh/{kind}/over-{name}": factor for kind, factor in over.items()}
+    if versions:
+        fastest = min(versions, key=lambda name: statistics.median(times[name]))
+        ratios |= {f"bvh/{kind}/over-fastest": ratios[f"bvh/{kind}/over-{fastest}"] for kind in ("channels", "clip")}
         print(f"the fastest peer is {fastest}")
     return ratios
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="under a minute: a smaller file, fewer rounds")
-    parser.add_argument("--file", type=Path, help="a BVH file to read instead of a synthetic one")
-    arguments = parser.parse_args()
-    print(json.dumps(benchmark(arguments.quick, arguments.file)))
-
-
-if __name__ == "__main__":
-    main()
