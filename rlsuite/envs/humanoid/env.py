@@ -20,7 +20,8 @@ from rlsuite.motion.clip import MotionClip
 if TYPE_CHECKING:
     from rlsuite.motion.render import Renderer
 
-SIZE = (480, 360)
+WIDTH, HEIGHT = 480, 360
+EYE, AIM, FOVY = (0.6, -3.6, 0.2), 0.9, 0.7  # metres from the root's place on the ground; height looked at; radians
 
 
 class HumanoidImitateEnv(gym.Env[Any, Any]):
@@ -135,10 +136,23 @@ class HumanoidImitateEnv(gym.Env[Any, Any]):
         if self.render_mode is None:
             gym.logger.warn("render() was called without a render_mode; choose one in gym.make(..., render_mode=...)")
             return None
-        return None
+        from rlsuite.motion.cameras import Camera
+        from rlsuite.motion.render import Actor, Renderer, Scene
+
+        core = self.core
+        body, reference = core.physics.state, core.reference.states(core.times, core.offsets)
+        if self._renderer is None:
+            self._renderer = Renderer(core.physics.model, WIDTH, HEIGHT)
+        model, at = core.physics.model, np.array([*body.position[0, 0, :2], AIM])
+        camera = Camera.look_at(at + EYE, at, fovy=FOVY, width=WIDTH, height=HEIGHT)
+        actors = [Actor(model, body.qpos[0]), Actor.ghost(model, reference.qpos[0])]
+        return self._renderer.frame(Scene(actors), camera)
 
     def close(self) -> None:
         self.core.close()
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
 
     # -- state: what a checkpoint keeps ----------------------------------------------------------------------------------
 
