@@ -1,0 +1,1 @@
+"""Normalizing flows: an invertible map from events to codes whose density is known."""
