@@ -31,4 +31,18 @@ CASES = [
     case("vae-categorical-weighted", "vae", VALUES, **SMALL, likelihood="categorical", n_values=3, particles=4),
     case("vae-conditional", "vae", BENT, LABELS, **SMALL, noise=0.5),
     case("linear-vae", "linear-vae", BENT[:, :2], facts={"quadrature": 12.0}, latent_size=1, beta=2.0),
+    case("beta-vae", "beta-vae", BENT, **SMALL, beta=3.0, noise="predicted"),
+    case("beta-vae-bits", "beta-vae", BITS, **SMALL, likelihood="bernoulli"),
+    case("constrained-vae", "constrained-vae", BENT, **SMALL, rate=0.5),
+    case("cvae", "cvae", BENT, LABELS, **SMALL),
+    case(
+        "cvae-categorical-full-rank",
+        "cvae",
+        VALUES,
+        LABELS,
+        **SMALL,
+        likelihood="categorical",
+        n_values=3,
+        posterior="full",
+    ),
 ]
