@@ -19,7 +19,7 @@ from rlsuite.envs.humanoid.state import BOUND, empty_state, read
 from rlsuite.motion.skeleton import Skeleton
 
 CURRENT = int(mujoco.mjtStage.mjSTAGE_VEL)  # without it derived fields lag one substep behind the state
-FASTEST = 1e4  # m/s or rad/s: what moves faster has broken down
+FASTEST = 1e4  # m/s or rad/s (and m from the origin): what is beyond has broken down
 
 
 class BatchPhysics:
@@ -92,8 +92,11 @@ class BatchPhysics:
 
     def _put_back(self, rows: Rows) -> None:
         """To the state before the step, or where that was no state either (written from outside) to the rest pose."""
+        self.batch.state[rows] = self._before[rows]
         sane = np.isfinite(self._before[rows]).all(axis=1)
-        self.batch.state[rows] = np.where(sane[:, None], self._before[rows], self._standing)
+        for field in self.fields[:2]:
+            sane &= (np.abs(field[rows]) < FASTEST).all(axis=1)
+        self.batch.state[rows[~sane]] = self._standing
         self.batch.forward(rows.astype(np.int32))  # contacts, too
         self.batch.warning[rows] = 0
 

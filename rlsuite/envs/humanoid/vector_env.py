@@ -151,7 +151,7 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
         if self._random is None:
             raise gym.error.ResetNeeded("Cannot call env.step() before calling env.reset()")
         actions = np.asarray(actions, np.float64).reshape(self.num_envs, self.actions.size)
-        waiting = self._ended if self.autoreset_mode is AutoresetMode.NEXT_STEP else np.zeros_like(self._ended)
+        waiting = self._ended & (self.autoreset_mode is AutoresetMode.NEXT_STEP)
         rows = self._all if not waiting.any() else np.flatnonzero(~waiting)
         again = np.flatnonzero(waiting)
         rewards, terminated, truncated = np.zeros(self.num_envs), np.zeros_like(waiting), np.zeros_like(waiting)
@@ -216,7 +216,7 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
 
     def _with_finals(self, info: dict[str, Any]) -> dict[str, Any]:
         """What the last step of the episodes told moves to ``final_info``, as in Gymnasium's vector environments."""
-        ended, going = self._ended, ~self._ended
+        ended, going = self._ended.copy(), ~self._ended
         final = {name: (ended if name.startswith("_") else values) for name, values in info.items()}
         here = {name: (values & going if name.startswith("_") else values) for name, values in info.items()}
         return here | {
