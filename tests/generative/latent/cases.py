@@ -11,6 +11,7 @@ BENT = torch.cat([BENT, BENT.square(), BENT.sin()], 1) + 0.1 * torch.randn(N, 3,
 BITS = (torch.randn(N, 1, generator=generator(3)) + torch.randn(N, 4, generator=generator(4)) > 0).float()
 VALUES = torch.randint(3, (N, 2, 2), generator=generator(5)).float()
 LABELS = torch.eye(3)[torch.randint(3, (N,), generator=generator(6))]
+SOME_LABELS = LABELS * (torch.arange(N) % 2)[:, None]
 SMALL = {"latent_size": 2, "hidden": (6,)}
 
 
@@ -45,4 +46,6 @@ CASES = [
         n_values=3,
         posterior="full",
     ),
+    case("semi-supervised-vae", "semi-supervised-vae", BENT, SOME_LABELS, **SMALL),
+    case("semi-supervised-vae-bits", "semi-supervised-vae", BITS, SOME_LABELS, **SMALL, likelihood="bernoulli"),
 ]
