@@ -25,8 +25,10 @@ def write_atomically(path: str | Path, data: bytes | str, *, durable: bool = Tru
                 os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename, error.filename2 = str(path), None  # the file that is meant, not the temporary one
         raise
 
 

@@ -27,6 +27,17 @@ def model_of(skeleton: Skeleton) -> mujoco.MjModel:
     return body.model(body.shape_of(skeleton)) if skeleton.shape is not None else copy.copy(_figure(skeleton))
 
 
+def drawn_as(skeleton: Skeleton, named: mujoco.MjModel | None) -> mujoco.MjModel:
+    """``named``, which a user gives, where it is the body of ``skeleton``; else :func:`model_of`."""
+    return named if named is not None and is_body_of(named, skeleton) else model_of(skeleton)
+
+
+def is_body_of(model: mujoco.MjModel, skeleton: Skeleton) -> bool:
+    """Whether ``model`` has the bodies of ``skeleton``, in its order, and its layout of ``qpos``."""
+    names = tuple(model.body(i).name for i in range(1, model.nbody))
+    return names == tuple(skeleton.body_names) and (model.nq, model.nv) == (skeleton.nq, skeleton.nv)
+
+
 @lru_cache(maxsize=64)
 def _figure(skeleton: Skeleton) -> mujoco.MjModel:
     return mujoco.MjModel.from_xml_string(figure_mjcf(skeleton))

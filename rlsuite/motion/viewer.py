@@ -5,11 +5,13 @@ The server listens on 127.0.0.1 only. Where every body is in every frame is comp
 
 from __future__ import annotations
 
+import contextlib
+import io
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +20,16 @@ from rlsuite.errors import MotionError, RlsuiteError
 from rlsuite.motion import meshes, models
 from rlsuite.motion.clip import MotionClip
 
+if TYPE_CHECKING:
+    import mujoco
+
 Array = NDArray[np.float64]
 HOST = "127.0.0.1"
 RATE = 30.0  # poses sent to the browser in a second
 SPEEDS = {"¼": 0.25, "½": 0.5, "1": 1.0, "2": 2.0}
 GHOST_COLOUR, GHOST_OPACITY = (70, 130, 235), 0.35
 CONTACT_COLOUR, BONE_COLOUR = (250, 158, 30), (30, 36, 48)
+FAR = 3.0  # metres that a body goes before it is out of sight
 SPACING = 0.6  # metres between two clips, beyond what they reach
 
 
@@ -44,12 +50,12 @@ def require_viewer() -> Any:
 
 
 def side_by_side(clips: Sequence[MotionClip]) -> Array:
-    """``(n, 3)`` shifts along Y that keep the clips apart, the first one in the middle of nothing but its own path."""
-    shifts, edge = [], 0.0
+    """``(n, 3)`` shifts along Y that keep the clips apart, and along X so that all begin beside the first one."""
+    shifts, edge, begin = [], 0.0, float(clips[0].bodies[0][0, 0, 0])
     for i, clip in enumerate(clips):
         y = clip.bodies[0][..., 1]
         shift = 0.0 if i == 0 else edge - SPACING - float(y.max())
-        shifts.append((0.0, shift, 0.0))
+        shifts.append((begin - float(clip.bodies[0][0, 0, 0]), shift, 0.0))
         edge = float(y.min()) + shift
     return np.array(shifts)
 
@@ -74,23 +80,32 @@ class Viewer:
 
     Args:
         clips: shown side by side. ghosts: shown transparent in the place of the clip of the same index (``None``: none).
+        body: drawn for the clips that are on it, where they are not on the suite's humanoid.
         port: where it listens; 0 takes a free one, and where it is taken the next free one serves.
 
     Attributes:
         url: address of the page.
 
     Raises:
-        MotionError: no clips, or more ghosts than clips.
+        MotionError: no clips, more ghosts than clips, or a port that may not be used.
         RlsuiteError: viser or trimesh is not installed.
     """
 
     def __init__(
-        self, clips: Sequence[MotionClip], *, ghosts: Sequence[MotionClip | None] = (), port: int = 8080
+        self,
+        clips: Sequence[MotionClip],
+        *,
+        ghosts: Sequence[MotionClip | None] = (),
+        body: mujoco.MjModel | None = None,
+        port: int = 8080,
     ) -> None:
         if not clips or len(ghosts) > len(clips):
             raise MotionError("a viewer needs at least one clip, and at most one ghost for each")
         viser = require_viewer()
-        self.server = viser.ViserServer(host=HOST, port=port or _free_port(), label="rlsuite motion", verbose=False)
+        _require_port(port)
+        self._body = body
+        with contextlib.redirect_stdout(io.StringIO()):  # it greets, asked or not
+            self.server = viser.ViserServer(host=HOST, port=port or _free_port(), label="rlsuite motion", verbose=False)
         self.url = f"http://{HOST}:{self.server.get_port()}"
         self.duration = max(clip.duration for clip in clips)
         self._lock = threading.Lock()
@@ -112,19 +127,22 @@ class Viewer:
         scene = self.server.scene
         scene.set_up_direction("+z")
         everything = np.concatenate([shown.positions.reshape(-1, 3) for shown in self.shown])
-        low, high = everything.min(axis=0), everything.max(axis=0)
-        centre, size = (low + high) / 2.0, float(np.linalg.norm(high - low))
+        low = everything.min(axis=0)
+        begin = np.concatenate(
+            [shown.positions[0] for shown in self.shown]
+        )  # the camera begins, and goes along, with it
+        centre, size = (begin.min(axis=0) + begin.max(axis=0)) / 2.0, float(np.ptp(begin, axis=0).max())
         scene.add_grid(
             "/floor", infinite_grid=True, cell_size=0.5, section_size=1.0, cell_color=(214, 218, 224),
             section_color=(176, 184, 194), plane_color=(240, 242, 245), plane_opacity=1.0, fade_distance=40.0,
             shadow_opacity=0.25, position=(0.0, 0.0, min(0.0, float(low[2])) - 0.001),
         )  # fmt: skip
         camera = self.server.initial_camera
-        camera.position = tuple(centre + np.array([0.55, -0.75, 0.32]) * max(2.4, 0.8 * size))
+        camera.position = tuple(centre + np.array([0.55, -0.75, 0.32]) * max(2.4, 1.6 * size))
         camera.look_at = tuple(centre)
 
     def _add(self, name: str, clip: MotionClip, shift: Array, *, ghost: bool) -> _Shown:
-        scene, model = self.server.scene, models.model_of(clip.skeleton)
+        scene, model = self.server.scene, models.drawn_as(clip.skeleton, self._body)
         positions, turns = clip.bodies
         positions = positions + shift
         frames = [scene.add_frame(f"{name}/{b}", show_axes=False) for b in clip.skeleton.body_names]
@@ -162,7 +180,8 @@ class Viewer:
             self.show_skeleton = gui.add_checkbox("skeleton", False)
             self.show_contacts = gui.add_checkbox("contacts", True)
             self.show_ghost = gui.add_checkbox("ghost", True, visible=bool(self.ghosts))
-            self.follow = gui.add_checkbox("follow", False, hint="the camera moves with the first clip")
+            travel = max(float(np.ptp(shown.positions[:, 0, :2], axis=0).max()) for shown in self.shown)
+            self.follow = gui.add_checkbox("follow", travel > FAR, hint="the camera moves with the first clip")
         with gui.add_folder("Clips"):
             for shown in self.shown:
                 clip = shown.clip
@@ -223,7 +242,8 @@ class Viewer:
 
     def _follow(self, before: Array) -> Array:
         first = self.shown[0]
-        now = first.positions[min(round(self.timeline.value * first.clip.fps), first.clip.n_frames - 1), 0]
+        when = _local_time(first.clip, self.timeline.value)
+        now = first.positions[min(round(when * first.clip.fps), first.clip.n_frames - 1), 0]
         if self.follow.value:
             step = (now - before) * (1.0, 1.0, 0.0)
             for client in self.server.get_clients().values():
@@ -238,12 +258,28 @@ class Viewer:
     def close(self) -> None:
         self._closed.set()
         self._thread.join(timeout=2.0)
-        self.server.stop()
+        with contextlib.redirect_stdout(io.StringIO()):
+            self.server.stop()
 
 
 def _local_time(clip: MotionClip, when: float) -> float:
     """Seconds from the clip's first frame: a cycle begins again in place."""
     return when % clip.duration if clip.loop == "wrap" and clip.duration > 0.0 else when
+
+
+def _require_port(port: int) -> None:
+    """A port that is taken is no matter, another one serves; one that nobody may use is."""
+    import socket
+
+    try:
+        with socket.socket() as probe:
+            probe.bind((HOST, port))
+    except (OverflowError, PermissionError) as error:
+        raise MotionError(
+            f"port {port} cannot be used ({error}); give one from 1024 to 65535, or 0 for a free one"
+        ) from error
+    except OSError:
+        pass
 
 
 def _free_port() -> int:

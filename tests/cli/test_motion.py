@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rlsuite.cli.main import main
-from rlsuite.motion import catalogue, clip_files, editing, formats
+from rlsuite.motion import body, catalogue, clip_files, editing, formats
 
 
 def rlsuite(*arguments, cwd):
@@ -34,13 +34,26 @@ def test_a_bvh_file_becomes_a_clip_on_the_humanoid(tmp_path):
     assert clip_files.load(tmp_path / "mine.npz").fps == pytest.approx(30.0)
 
 
+def test_another_body_is_shown_as_it_is(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my body.xml").write_text(body.mjcf(body.BodyShape(height=1.2)))
+    assert main(["motion", "import", "bow", "--body", "my body.xml", "--out", "small.npz", "--no-fix"]) == 0
+    assert main(["motion", "view", "small.npz", "--body", "my body.xml", "--strip", "row.png", "--poses", "2"]) == 0
+    assert (tmp_path / "row.png").stat().st_size > 1000
+    (tmp_path / "other.xml").write_text(
+        '<mujoco><worldbody><body name="a"><freejoint/><geom size="1"/></body></worldbody></mujoco>'
+    )
+    assert main(["motion", "view", "small.npz", "--body", "other.xml", "--strip", "row2.png"]) == 2
+    assert "no clip is on it" in capsys.readouterr().err and not (tmp_path / "row2.png").exists()
+
+
 def test_films_and_strips_need_no_screen(tmp_path):
     done = rlsuite(
         "view", "walk", "idle", "--video", "two.gif", "--strip", "row.png", "--poses", "3", "--seconds", "0.2",
         "--size", "160x120", "--backend", "software", "--ghost", "run", cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "renderer: software" in done.stderr
+    assert done.stderr == "renderer: software (ray caster); chosen\n"  # and nothing of other libraries
     assert done.stdout.split() == ["two.gif", "row-1-walk.png", "row-2-idle.png"]
     from PIL import Image
 
@@ -135,6 +148,10 @@ def test_names_of_listed_files_are_whole(tmp_path, capsys):
         (["view", "walk", "--video", "walk.avi"], ".mp4"),
         (["view", "walk", "--video", "walk.mp4", "--size", "99"], "960x540"),
         (["view", "walk", "--video", "walk.mp4", "--seconds", "-1"], "positive number of seconds"),
+        (["view", "walk", "--video", "walk.mp4", "--seconds", "1e9"], "too long"),
+        (["view", "walk", "--port", "99999"], "1 to 65535"),
+        (["view", "walk", "--video", "walk.mp4", "--strip", "walk.jpg"], ".png"),
+        (["view", "walk", "--video", "broken.bvh/walk.mp4"], "nothing can be written"),
         (["check", "walk", "--out", "x.npz"], "--fix"),
         (["fetch", "deepmimic-wlak"], "did you mean 'deepmimic-walk'"),
         (["list", "no-folder"], "no such folder"),

@@ -9,11 +9,17 @@ import numpy as np
 import pytest
 
 from rlsuite.errors import MotionError
-from rlsuite.motion import body, meshes, models, viewer
+from rlsuite.motion import body, editing, meshes, models, viewer
 from rlsuite.motion import rotations as rot
 from rlsuite.motion.clip import MotionClip
+from rlsuite.motion.skeleton import Skeleton
 
 pytest.importorskip("viser")
+
+
+NAMED = """
+<mujoco><worldbody><body name="box"><freejoint/><geom type="box" size="0.1 0.2 0.3"/></body></worldbody></mujoco>
+"""
 
 
 def moving(n=11, dy=0.0):
@@ -43,11 +49,14 @@ def stage():
 
 def test_bodies_stand_where_kinematics_puts_them(stage):
     clip = moving()
-    shown = stage([clip, moving(dy=0.3)])
+    shown = stage(
+        [clip, editing.translate(moving(dy=0.3), (5.0, 0.0, 0.0))]
+    )  # begins beside the first one all the same
     shown.show(0.7)
     positions, turns = (values[7] for values in clip.bodies)
     np.testing.assert_allclose([frame.position for frame in shown.shown[0].frames], positions, atol=1e-6)
     np.testing.assert_allclose([frame.wxyz for frame in shown.shown[0].frames], turns, atol=1e-6)
+    assert shown.shown[1].positions[0, 0, 0] == pytest.approx(0.0) and shown.shown[0].positions[0, 0, 0] == 0.0
     gap = shown.shown[0].positions[..., 1].min() - shown.shown[1].positions[..., 1].max()
     assert gap == pytest.approx(viewer.SPACING)
 
@@ -90,6 +99,32 @@ def test_a_taken_port_gives_way_to_the_next(stage):
         other = viewer.Viewer([moving()], port=port)
         assert other.server.get_port() != port
         other.close()
+
+
+def test_a_port_that_is_none_is_told_and_nothing_waits():
+    with pytest.raises(MotionError, match="port 99999 cannot be used"):
+        viewer.Viewer([moving()], port=99999)
+
+
+def test_it_says_nothing_of_its_own(stage, capsys):
+    made = viewer.Viewer([moving()], port=0)
+    made.close()
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(("length", "follows"), [(1.0, False), (4.0, True)])
+def test_the_camera_goes_along_with_those_who_go_far(stage, length, follows):
+    far = moving()
+    far = replace(far, qpos=far.qpos * np.r_[length, np.ones(far.qpos.shape[1] - 1)])
+    assert stage([far]).follow.value is follows
+
+
+def test_a_body_that_is_named_is_drawn(stage):
+    named = mujoco.MjModel.from_xml_string(NAMED)
+    clip = MotionClip(np.tile(named.qpos0, (3, 1)), 10.0, Skeleton.from_model(named), "box")
+    (part,) = stage([clip], body=named).shown[0].parts
+    assert np.ptp(part.vertices, axis=0) == pytest.approx([0.2, 0.4, 0.6])
+    assert not models.is_body_of(named, body.skeleton()) and models.is_body_of(named, clip.skeleton)
 
 
 # How far points in a geom's own frame are from its surface (of the ellipsoid a multiple of it).

@@ -76,7 +76,7 @@ def output(path: Path, option: str = "--out", *, force: bool = True) -> Path:
     from rlsuite.errors import MotionError
 
     if path.is_dir():
-        raise MotionError(f"{option} {path}: a folder; name a file in it, e.g. {path / 'clip.npz'}")
+        raise MotionError(f"{option} {path}: a folder; name a file in it")
     if path.exists() and not force:
         raise MotionError(f"{option} {path}: there is such a file already; --force replaces it")
     folder = next(above for above in path.absolute().parents if above.exists())

@@ -12,6 +12,8 @@ from rlsuite.cli.arguments import positive_int
 from rlsuite.cli.motion import clips
 
 if TYPE_CHECKING:
+    import mujoco
+
     from rlsuite.motion.clip import MotionClip
 
 
@@ -25,7 +27,8 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     )
     parser.add_argument("clips", nargs="+", metavar="CLIP", help=clips.CLIP_HELP)
     parser.add_argument("--ghost", metavar="CLIP", help="a reference shown transparent over the first clip")
-    parser.add_argument("--port", type=positive_int, default=8080, help="of the page on 127.0.0.1 (default: 8080)")
+    clips.add_body(parser, "draw the clips that are on this body as it, not as a figure of sticks")
+    parser.add_argument("--port", type=_port, default=8080, help="of the page on 127.0.0.1 (default: 8080)")
     parser.add_argument("--no-browser", action="store_true", help="only print the page's address")
     files = parser.add_argument_group("files instead of the browser")
     files.add_argument("--video", type=Path, metavar="FILE", help="write a film: .mp4 or .gif")
@@ -45,14 +48,17 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    shown = [clips.read(name, arguments) for name in arguments.clips]
-    ghost = clips.find(arguments.ghost) if arguments.ghost else None
     if arguments.video or arguments.strip:
-        _write(shown, ghost, arguments)
+        _check_outputs(arguments)
+    shown = [clips.named(clips.read(name, arguments), name) for name in arguments.clips]
+    ghost = clips.find(arguments.ghost) if arguments.ghost else None
+    body = _body(arguments.body, [*shown, *([ghost] if ghost else [])])
+    if arguments.video or arguments.strip:
+        _write(shown, ghost, body, arguments)
         return 0
     from rlsuite.motion.viewer import Viewer
 
-    viewer = Viewer(shown, ghosts=[ghost] if ghost else (), port=arguments.port)
+    viewer = Viewer(shown, ghosts=[ghost] if ghost else (), body=body, port=arguments.port)
     try:
         print(f"{', '.join(clip.name for clip in shown)} at {viewer.url} (Ctrl-C to stop)", flush=True)
         if not arguments.no_browser:
@@ -67,25 +73,62 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _write(shown: list[MotionClip], ghost: MotionClip | None, arguments: argparse.Namespace) -> None:
-    import logging
+def _check_outputs(arguments: argparse.Namespace) -> None:
+    """What cannot be written is told before anything is drawn."""
+    from rlsuite.motion.render.video import SUFFIXES, checked_suffix
 
+    for option, path, suffixes in (("--video", arguments.video, SUFFIXES), ("--strip", arguments.strip, (".png",))):
+        if path:
+            checked_suffix(clips.output(path, option), suffixes)
+
+
+def _body(path: Path | None, shown: list[MotionClip]) -> mujoco.MjModel | None:
+    """The model that ``--body`` names."""
+    if path is None:
+        return None
+    from rlsuite.errors import MotionError
+    from rlsuite.motion import models
+
+    model = models.from_mjcf(path)
+    if not any(models.is_body_of(model, clip.skeleton) for clip in shown):
+        raise MotionError(f"--body {path}: no clip is on it; `rlsuite motion import FILE --body {path}` makes one")
+    return model
+
+
+def _write(
+    shown: list[MotionClip], ghost: MotionClip | None, body: mujoco.MjModel | None, arguments: argparse.Namespace
+) -> None:
     from rlsuite.motion import filming
 
-    logging.basicConfig(level=logging.INFO, format="%(message)s")  # the renderer says which one it is
     if arguments.video:
         width, height = arguments.size
-        with _progress() as progress:
+        with _log(), _progress() as progress:
             path = filming.film_clips(
-                arguments.video, shown, ghost=ghost, seconds=arguments.seconds, speed=arguments.speed, width=width,
-                height=height, follow=not arguments.still_camera, backend=arguments.backend, progress=progress,
+                arguments.video, shown, ghost=ghost, body=body, seconds=arguments.seconds, speed=arguments.speed,
+                width=width, height=height, follow=not arguments.still_camera, backend=arguments.backend, progress=progress,
             )  # fmt: skip
         print(path)
     if arguments.strip:
         for i, clip in enumerate(shown):
             strip: Path = arguments.strip
             path = strip if len(shown) == 1 else strip.with_stem(f"{strip.stem}-{i + 1}-{clip.name or 'clip'}")
-            print(filming.strip_clip(path, clip, n=arguments.poses))
+            print(filming.strip_clip(path, clip, n=arguments.poses, body=body))
+
+
+@contextmanager
+def _log() -> Iterator[None]:
+    """The renderer says which one it is; other libraries say nothing."""
+    import logging
+
+    logger, handler = logging.getLogger("rlsuite"), logging.StreamHandler()
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
 
 
 @contextmanager
@@ -99,6 +142,8 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
     task = bar.add_task("frames", total=None)
 
     def show(done: int, total: int) -> None:
+        if not bar.console.is_terminal:  # where it would leave an empty line
+            return
         bar.start()  # at the first frame: an error before that is its own line
         bar.update(task, completed=done, total=total)
 
@@ -107,6 +152,13 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
     finally:
         if bar.live.is_started:
             bar.stop()
+
+
+def _port(text: str) -> int:
+    port = positive_int(text)
+    if port > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port; ports are whole numbers from 1 to 65535")
+    return port
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 SECONDS = 30.0  # that a driver may take for its first picture
 MOST_GEOMS = 20000
+SHADOWS = 1.2  # metres around the bodies' parts in which shadows are drawn
 DISABLED = ("disable", "disabled", "off", "false", "0")  # values of MUJOCO_GL, as MuJoCo reads it
 PLATFORMS = {"egl": "EGL", "osmesa": "OSMesa", "glfw": "GL"}  # and the library that each needs
 _TRIAL = """
@@ -179,6 +180,7 @@ class MujocoBackend:
         drawn = self._prepare(scene.actors[0].model, camera.width, camera.height)
         self._fill(drawn, scene, ghosts=True)
         _aim(drawn, camera)
+        self._context.shadowClip = _shine(drawn)
         rgb = np.empty((camera.height, camera.width, 3), np.uint8)
         self._read(drawn, rgb, None)
         return rgb
@@ -267,6 +269,20 @@ def _add(drawn: mujoco.MjvScene, kind: int, size: object, position: object, colo
         np.array([*colour, 1.0], np.float32),
     )
     drawn.ngeom += 1
+
+
+def _shine(drawn: mujoco.MjvScene) -> float:
+    """Move the sun with the bodies: MuJoCo draws shadows only within a distance of it, which is returned, in metres."""
+    solid = [g for g in drawn.geoms[: drawn.ngeom] if g.type != PLANE and not g.transparent]
+    centres = np.array([g.pos for g in solid]).reshape(-1, 3)
+    if not len(centres):
+        return SHADOWS
+    middle = (centres.min(axis=0) + centres.max(axis=0)) / 2
+    reach = float(np.linalg.norm(centres - middle, axis=1).max()) + SHADOWS
+    for light in drawn.lights[: drawn.nlight]:
+        if light.castshadow and light.type == mujoco.mjtLightType.mjLIGHT_DIRECTIONAL:
+            light.pos = middle - 2.0 * reach * np.array(light.dir)
+    return reach
 
 
 def _aim(drawn: mujoco.MjvScene, camera: Camera) -> None:

@@ -51,7 +51,7 @@ class Renderer:
         self._software = SoftwareBackend()
         self._mujoco: MujocoBackend | None = None
         if backend == "software":
-            _log("software", "asked for")
+            _log("software", "chosen")
             return
         platform, reason = working_platform()
         if platform is not None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 GAP = 0.16  # metres left free between neighbours
 MOST_POSES = 40
+LEAST_SPAN = 2.2  # width of the picture in heights of the body: a single pose does not fill it
+TEXT_WIDTH = 4.3  # of a label, in sizes of its letters
 ELEVATION = math.radians(9.0)
 
 
@@ -65,10 +67,12 @@ def pose_strip(
     places = (np.arange(len(frames)) - (len(frames) - 1) / 2) * pitch
     middle = (deep.min(axis=1) + deep.max(axis=1)) / 2
     offsets = (places - centres)[:, None] * right - middle[:, None] * back
-    camera = _far_camera(corners + offsets[:, None], width, pitch * len(frames), azimuth, times)
+    span = max(pitch * len(frames), LEAST_SPAN * float(np.ptp(corners[..., 2])))
+    camera = _far_camera(corners + offsets[:, None], width, span, azimuth, times)
     size = float(np.clip(camera.width / 95, 11, 26))
+    every = math.ceil(TEXT_WIDTH * size * span / (pitch * width))  # of many poses only some have room for their time
     labels = []
-    for frame, place in zip(frames, places, strict=True) if times else ():
+    for frame, place in list(zip(frames, places, strict=True))[::every] if times else ():
         u = float(camera.project(place * right)[0])
         labels.append(Label(f"{frame / fps:.2f} s", (u, camera.height - 1.3 * size), size))
     actors = [Actor(model, pose, offset) for pose, offset in zip(poses, offsets, strict=True)]

@@ -155,15 +155,20 @@ def film_plan(
 
 
 def side_by_side(tracks: Sequence[Track], corners: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """``(n, 3)`` offsets along Y so that no two bodies meet; ghosts go with the track they are laid over."""
-    offsets, free = np.zeros((len(tracks), 3)), None
+    """``(n, 3)`` offsets along Y so that no two bodies meet, and along X so that all begin beside the first one.
+
+    Ghosts go with the track they are laid over.
+    """
+    offsets, free, begin = np.zeros((len(tracks), 3)), None, 0.0
     for index, (track, c) in enumerate(zip(tracks, corners, strict=True)):
         if track.ghost_of is not None:
             if not (0 <= track.ghost_of < len(tracks) and tracks[track.ghost_of].ghost_of is None):
                 raise MotionError(f"track {index} is a ghost of {track.ghost_of}, which is no track of its own")
             continue
         low, high = c[..., 1].min(), c[..., 1].max()
-        offsets[index, 1] = 0.0 if free is None else free + SPACING - low
+        middle = (c[0, :, 0].min() + c[0, :, 0].max()) / 2
+        begin = middle if free is None else begin
+        offsets[index] = (begin - middle, 0.0 if free is None else free + SPACING - low, 0.0)
         free = high + offsets[index, 1]
     for index, track in enumerate(tracks):
         if track.ghost_of is not None:

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from rlsuite.errors import MotionError
+from rlsuite.motion import body, models
+from rlsuite.motion.cameras import Camera
 from rlsuite.motion.render import Actor, Label, Mark, Renderer, Scene, renderer
 from rlsuite.motion.render.opengl import DriverError, MujocoBackend, working_platform
 
@@ -106,6 +108,21 @@ def test_both_back_ends_see_the_same(model):
     assert a.mask.mean() == pytest.approx(b.mask.mean(), rel=0.02)
     red = (a.geom_id == 2) & (a.actor == 0)  # the box, in both pictures redder than blue
     assert all(picture.rgb[red][:, 0].mean() > 1.3 * picture.rgb[red][:, 2].mean() for picture in (a, b))
+
+
+def test_shadows_go_along_with_the_bodies():
+    """MuJoCo draws them only within a distance of the sun, which our stage has above the origin."""
+    platform, reason = working_platform()
+    if platform is None:
+        pytest.skip(reason)
+    body_model = models.model_of(body.skeleton())
+    pose = body.skeleton().rest_qpos
+    scene = Scene([Actor(body_model, pose), Actor(body_model, pose, (0.0, 6.0, 0.0))])
+    camera = Camera.look_at((3.0, 6.0, 3.0), (0.0, 6.0, 0.5), width=160, height=120)
+    with Renderer(None, 160, 120, "mujoco") as drawing:
+        picture = drawing.render_scene(scene, camera)
+    floor = picture.rgb[(picture.mask == 0) & np.isfinite(picture.depth)].mean(axis=1)
+    assert (floor < 0.75 * np.median(floor)).mean() > 0.008  # a tenth of that were the sun above the origin
 
 
 def test_labels_are_drawn_where_their_points_are_seen(model):

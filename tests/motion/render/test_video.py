@@ -118,6 +118,18 @@ def test_a_strip_has_every_pose_apart_and_centred(n, model, qpos):
     assert centre == pytest.approx(400, abs=0.25 * 800 / n)
 
 
+def test_a_single_pose_does_not_fill_the_picture(model, qpos):
+    height, width, _ = pose_strip(model, qpos, 30, n=1, width=400, look=PAPER).shape
+    assert width == 400 and height < 0.7 * width
+
+
+def test_times_below_a_strip_never_overlap(model, qpos):
+    image = pose_strip(model, qpos, 30, n=31, width=800, look=PAPER)
+    text = (image[-24:] < 128).all(axis=2).any(axis=0)  # columns with letters
+    gaps = np.diff(np.flatnonzero(text))
+    assert (gaps > 10).sum() >= 5  # clear space between one time and the next
+
+
 def test_a_strip_goes_to_a_png(model, qpos, tmp_path):
     image = pose_strip(model, qpos, 30, n=3, width=320)
     with Image.open(write_strip(tmp_path / "new" / "a.png", image)) as read:
