@@ -48,4 +48,7 @@ CASES = [
     ),
     case("semi-supervised-vae", "semi-supervised-vae", BENT, SOME_LABELS, **SMALL),
     case("semi-supervised-vae-bits", "semi-supervised-vae", BITS, SOME_LABELS, **SMALL, likelihood="bernoulli"),
+    case("autoencoder", "autoencoder", BENT, **SMALL),
+    case("autoencoder-denoising-overcomplete", "autoencoder", BENT, latent_size=5, hidden=(6,), corruption="gaussian"),
+    case("autoencoder-masking-sparse", "autoencoder", BENT, **SMALL, corruption="masking", sparsity=0.1),
 ]
