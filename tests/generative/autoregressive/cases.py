@@ -40,6 +40,18 @@ def causal(size, order=None, condition=None):
     }
 
 
+def causal_frames(length, features):
+    """Each frame's factor once for each of its numbers: no order within a frame, so all of it is allowed to the last."""
+    return {
+        "causal_order": list(range(length * features)),
+        "factors": lambda model, x: (
+            torch.stack([torch.zeros(length), model.log_factors(x).reshape(-1)], 1)
+            if features == 2
+            else model.log_factors(x)
+        ),
+    }
+
+
 def fitted_table():
     model = create("tabular", event_shape=(2, 3))
     model.fit(discrete((2, 3), seed=7), steps=1)
@@ -70,4 +82,20 @@ CASES = [
     Case("made-masks", small("made", event_shape=4, n_values=3, order="random", masks=3, hidden=(16, 16)), discrete(4, 3)),
     Case("made-real", small("made", event_shape=2, n_values=0, components=3, hidden=(16,)), real(2),
          facts=causal(2) | {"quadrature": 25.0}),
+    Case("wavenet", small("wavenet", event_shape=(5, 2), components=2, lags=2, channels=6, levels=2), real(5, 2),
+         facts=causal_frames(5, 2)),
+    Case("wavenet-one-frame", small("wavenet", event_shape=(1, 2), components=2, channels=4, levels=1), real(1, 2),
+         facts={"quadrature": 12.0}),
+    Case("wavenet-tokens", small("wavenet", event_shape=(3, 2), n_values=3, channels=6, levels=2, kernel=3, gated=False,
+                                 condition_shape=2), discrete((3, 2), 3), C2),
+    Case("wavenet-binary", small("wavenet", event_shape=(6,), n_values=2, channels=6, levels=2), discrete(6),
+         facts=causal(6)),
+    Case("transformer", small("transformer", event_shape=(5, 2), components=2, lags=2, width=8, heads=2, layers=2),
+         real(5, 2), facts=causal_frames(5, 2)),
+    Case("transformer-two-numbers", small("transformer", event_shape=(2, 1), lags=1, width=8, heads=2, layers=1),
+         real(2, 1), facts={"quadrature": 25.0}),
+    Case("transformer-tokens", small("transformer", event_shape=(3, 2), n_values=3, width=8, heads=2, layers=2,
+                                     condition_shape=2), discrete((3, 2), 3), C2),
+    Case("transformer-binary", small("transformer", size=0.2, event_shape=(6,), n_values=2, width=8, heads=2, layers=1),
+         discrete(6), facts=causal(6)),
 ]  # fmt: skip
