@@ -122,6 +122,12 @@ def test_reading_options_go_with_built_in_clips_too(capsys):
     assert json.loads(capsys.readouterr().out)["frames"] == catalogue.find("walk").n_frames - 10
 
 
+def test_options_of_one_format_alone(tmp_path, capsys):
+    formats.write(catalogue.find("idle"), tmp_path / "mine.bvh")
+    assert main(["motion", "info", str(tmp_path / "mine.bvh"), "--json", "--option", "skip_rest_frame=true"]) == 0
+    assert json.loads(capsys.readouterr().out)["frames"] == catalogue.find("idle").n_frames - 1
+
+
 def test_names_of_listed_files_are_whole(tmp_path, capsys):
     name = "a_recording_with_a_long_name_of_the_" + 60 * "x" + ".npz"
     clip_files.save(catalogue.find("idle"), tmp_path / name)
@@ -155,6 +161,9 @@ def test_names_of_listed_files_are_whole(tmp_path, capsys):
         (["check", "walk", "--out", "x.npz"], "--fix"),
         (["fetch", "deepmimic-wlak"], "did you mean 'deepmimic-walk'"),
         (["list", "no-folder"], "no such folder"),
+        (["info", "walk", "--option", "hight=1.8"], "did you mean height?"),
+        (["info", "walk", "--option", "fps=fast"], "fps=120"),
+        (["info", "broken.bvh", "--option", "height=1.8"], "has no option 'height'"),
         (["list", "broken.bvh"], "a file, and no folder"),
         (["info", "."], "a folder, and no motion file"),
         (["import", ""], "a folder, and no motion file"),

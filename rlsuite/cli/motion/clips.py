@@ -4,14 +4,33 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from rlsuite.errors import nearest
 
 if TYPE_CHECKING:
     from rlsuite.motion.clip import MotionClip
 
 CLIP_HELP = "a motion file of any known format, or the name of a built-in clip"
+
+
+OPTIONS: dict[str, Callable[[str], float | int | bool | str]] = {
+    "fps": float,
+    "height": float,
+    "skip_rest_frame": {"true": True, "false": False}.__getitem__,
+    "trajectory": lambda text: int(text) if text.isdecimal() else text,
+    "walker": str,
+}
+EXAMPLES = {
+    "fps": "fps=120 (AMC)",
+    "height": "height=1.82 (AMASS)",
+    "skip_rest_frame": "skip_rest_frame=true (BVH)",
+    "trajectory": "trajectory=CMU_016_22 (dm_control)",
+    "walker": "walker=walker_0 (dm_control)",
+}
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +48,28 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--skeleton-file", type=Path, metavar="FILE", help="ASF file of an AMC file (default: found beside it)"
     )
+    group.add_argument(
+        "--option",
+        dest="options",
+        type=_option,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME=VALUE",
+        help=f"what one format alone takes: {', '.join(EXAMPLES.values())}",
+    )
+
+
+def _option(text: str) -> tuple[str, float | int | bool | str]:
+    """``NAME=VALUE`` of a format's own option."""
+    name, _, value = text.partition("=")
+    if name not in OPTIONS:
+        meant = "".join(f"; did you mean {close}?" for close in nearest(name, OPTIONS, n=1))
+        raise argparse.ArgumentTypeError(f"there is no {name!r}{meant} ({', '.join(OPTIONS)})")
+    try:
+        return name, OPTIONS[name](value)
+    except (ValueError, KeyError):
+        raise argparse.ArgumentTypeError(f"{text!r}; it looks like {EXAMPLES[name]}") from None
 
 
 def find(name: str) -> MotionClip:
@@ -48,7 +89,7 @@ def read(name: str, arguments: argparse.Namespace) -> MotionClip:
 
     options = {key: getattr(arguments, key) for key in ("format", "unit", "up", "forward", "skeleton_file", "stop")}
     given = {key: value for key, value in options.items() if value is not None}
-    return catalogue.find(name, start=arguments.start, stride=arguments.stride, **given)
+    return catalogue.find(name, start=arguments.start, stride=arguments.stride, **given, **dict(arguments.options))
 
 
 def add_body(parser: argparse.ArgumentParser, help: str) -> None:
