@@ -180,7 +180,7 @@ class Recorder(BaseCallback):
         successes = getattr(getattr(agent, "episodes", None), "successes", [])
         if successes:
             row["rollout/success_rate"] = float(np.mean(successes[-EPISODE_WINDOW:]))
-        row |= getattr(agent, "metrics", {})
+        row |= getattr(agent, "metrics", {}) | _metrics_of_environment(agent)
         if "train/n_updates" in row:
             row["train/n_updates"] = int(row["train/n_updates"])
         self._append(METRICS, "log", row)
@@ -277,6 +277,12 @@ class _Clips:
     def close(self) -> None:
         if self._env is not None:
             self._env.close()
+
+
+def _metrics_of_environment(agent: Any) -> dict[str, float]:
+    """What an environment with a method ``metrics`` has counted since the last row, under ``env/…``."""
+    metrics = getattr(getattr(agent.env, "unwrapped", None), "metrics", None)
+    return dict(metrics()) if callable(metrics) else {}
 
 
 def save_to_act(agent: Agent, path: Path) -> None:

@@ -58,7 +58,7 @@ class HumanoidImitateEnv(gym.Env[Any, Any]):
     ## Rewards
     `deepmimic-paper`, `deepmimic-code`, `mimickit` or `beyondmimic`: the formulas and constants of these publications, from
     0 to 1 (1 for exact tracking; `beyondmimic` less small penalties), or `{name: {error, weight, scale}}` of your own.
-    Zero in a step that ends in failure. `info["reward/NAME"]` has every term.
+    Zero in a step that ends in failure. `info["reward/NAME"]` has every term, `env.unwrapped.metrics()` their means.
 
     ## Starting State
     The reference at a random time (`start="uniform"`), at its beginning (`"fixed"`), or more often where episodes fail
@@ -153,6 +153,10 @@ class HumanoidImitateEnv(gym.Env[Any, Any]):
         if self._renderer is not None:
             self._renderer.close()
             self._renderer = None
+
+    def metrics(self) -> dict[str, float]:
+        """As of the vector environment."""
+        return self.core.metrics()
 
     # -- state: what a checkpoint keeps ----------------------------------------------------------------------------------
 

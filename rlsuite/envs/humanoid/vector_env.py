@@ -113,6 +113,7 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
         self.previous = np.zeros((n, self.actions.size))
         self.divergences = np.zeros(n, np.int64)
         self._ended = np.zeros(n, np.bool_)
+        self._sums = np.zeros(len(self.reward.terms) + 2)  # since the last metrics: terms, failures, control steps
         self._observations: Out = np.zeros((n, self.observation.size), np.float32)
         self._simulators: dict[int, HumanoidImitateVectorEnv] = {}
 
@@ -170,6 +171,19 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
     def close_extras(self, **kwargs: Any) -> None:
         self._simulators.clear()
 
+    def metrics(self) -> dict[str, float]:
+        """Since the last call: mean of each term of the reward per control step, and failures per second; and how many
+        simulations have broken down in all.
+        """
+        *terms, failures, steps = self._sums.tolist()
+        self._sums[:] = 0.0
+        found = {
+            f"env/reward/{name}": total / steps for name, total in zip(self.reward.terms, terms, strict=True) if steps
+        }
+        if steps:
+            found["env/failures_per_second"] = failures / (steps * self.dt)
+        return found | {"env/divergences": float(self.divergences.sum())}
+
     # -- the step -------------------------------------------------------------------------------------------------------
 
     def _advance(self, rows: Rows, actions: Array, rewards: Array, terminated: Mask, truncated: Mask) -> dict[str, Any]:
@@ -209,7 +223,8 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
         info: dict[str, Any] = {f"reward/{name}": values.copy() for name, values in self.reward.values.items()}
         info |= {f"termination/{name}": flags.copy() for name, flags in self.terminations.flags.items()}
         info |= {"diverged": diverged, "divergences": self.divergences.copy(), "failed": failed}
-        info["time"] = self.times.copy()
+        info |= {"is_success": ~failed, "time": self.times.copy()}
+        self._sums += [*(values[rows].sum() for values in self.reward.values.values()), failed.sum(), len(rows)]
         stepped = _mask(rows, self.num_envs)
         info |= {f"_{name}": stepped for name in info}
         return info
@@ -313,7 +328,12 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
         return rewards
 
     def state_arrays(self) -> dict[str, NDArray[Any]]:
-        arrays = {"states": self.get_states(), "ended": self._ended, "divergences": self.divergences}
+        arrays = {
+            "states": self.get_states(),
+            "ended": self._ended,
+            "divergences": self.divergences,
+            "sums": self._sums,
+        }
         return arrays | {f"start.{name}": array for name, array in self.start.state_arrays().items()}
 
     def state_values(self) -> dict[str, Any]:
@@ -332,10 +352,13 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
         for name in ("ended", "divergences"):
             if arrays[name].shape != (self.num_envs,):
                 raise RecordError(f"the state needs {name} of {self.num_envs} environments")
+        if arrays["sums"].shape != self._sums.shape:
+            raise RecordError(f"the state needs sums of {len(self.reward.terms)} terms of the reward")
         self.start.load_state({name.removeprefix("start."): a for name, a in arrays.items() if name[:6] == "start."})
         self.set_states(arrays["states"])
         self._ended = arrays["ended"].astype(np.bool_)
         self.divergences = arrays["divergences"].astype(np.int64)
+        self._sums = arrays["sums"].astype(np.float64)
         self._random = None if random is None else [generator(0) for _ in random]
         for mine, saved in zip(self._random or [], random or [], strict=True):
             mine.bit_generator.state = saved

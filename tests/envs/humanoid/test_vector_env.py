@@ -155,6 +155,23 @@ def test_terms_add_up_to_the_reward_and_failures_earn_nothing(make, actions):
     assert fallen > 0
 
 
+def test_metrics_are_means_since_the_last_call(make, actions):
+    env = make(4, horizon=1.0)
+    env.reset(seed=0)
+    assert env.metrics() == {"env/divergences": 0.0}
+    rewards, steps, failures = 0.0, 0, 0
+    for action in actions(4, 70, scale=1.0):
+        _, _, terminated, _, info = env.step(action)
+        rewards += (info["reward/root"] * info["_reward/root"]).sum()
+        steps += info["_reward/root"].sum()
+        failures += terminated.sum()
+    found = env.metrics()
+    assert found["env/reward/root"] == pytest.approx(rewards / steps)
+    assert found["env/failures_per_second"] == pytest.approx(30.0 * failures / steps)
+    assert failures > 0
+    assert env.metrics() == {"env/divergences": 0.0}
+
+
 def test_the_reference_follows_the_body_at_every_cycle(make):
     env = make(1, terminate=())
     env.reset(seed=0, options={"time": env.reference.duration - 0.05})
