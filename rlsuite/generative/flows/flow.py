@@ -54,6 +54,13 @@ class Flow(Density, Latent):
     def latent_shape(self) -> tuple[int, ...]:
         return (self.event_size,)
 
+    def edit(self, x: Tensor, condition: Tensor, new: Tensor) -> Tensor:
+        """Events ``(*batch, *event)`` carried over from ``condition`` to ``new``: f⁻¹(f(x; condition); new).
+
+        What the condition does not tell stays as it was; an unchanged condition gives the event back.
+        """
+        return self.decode(self.encode(x, condition), new)
+
     def _log_prob(self, x: Tensor, condition: Tensor | None) -> Tensor:
         z, ladj = self.transform(x, condition)
         return self.base_distribution.log_prob(z) + ladj

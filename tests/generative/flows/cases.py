@@ -47,4 +47,20 @@ CASES = [
     Case("maf-conditional", made("maf", event_shape=5, condition_shape=3, layers=3, hidden=[9, 8]), VECTORS, CONDITIONS),
     Case("iaf", made("iaf", event_shape=2, layers=3, hidden=[8]), PAIRS, facts={"quadrature": 12.0}),
     Case("iaf-conditional", made("iaf", event_shape=5, condition_shape=3, layers=2, hidden=[9]), VECTORS, CONDITIONS),
+    Case(
+        "srflow", made("srflow", event_shape=[4, 3], condition_shape=[2, 3], levels=2, steps=1, hidden=[6], features=4),
+        SEQUENCES, SEQUENCES[:, ::2],
+    ),
+    Case(
+        "srflow-images",
+        made("srflow", event_shape=[1, 4, 4], condition_shape=[1, 2, 2], levels=1, steps=2, hidden=[6], features=4),
+        IMAGES, IMAGES[:, :, ::2, ::2],
+    ),
+    Case(
+        "cflow", made("cflow", event_shape=2, condition_shape=3, layers=3, hidden=[8]), PAIRS, CONDITIONS,
+        facts={"quadrature": 12.0},
+    ),
+    Case("cflow-shapes", made("cflow", event_shape=[4, 3], condition_shape=[2, 3], layers=3, hidden=[8]),
+        SEQUENCES, SEQUENCES[:, ::2],
+    ),
 ]  # fmt: skip

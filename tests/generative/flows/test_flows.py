@@ -94,6 +94,48 @@ def test_new_flows_are_their_base(name):
     torch.testing.assert_close(model.log_prob(x), expected)
 
 
+@pytest.mark.parametrize("name", ["srflow", "srflow-images", "cflow", "cflow-shapes"])
+def test_new_conditional_flows_have_a_condition_that_does_not_matter(name):
+    case = next(case for case in CASES if case.name == name)
+    model = create(case.make().name, seed=0, **case.make().hyperparameters)
+    x, c = case.data[:4], case.condition
+    assert torch.equal(model.log_prob(x, c[:4]), model.log_prob(x, c[4:8]))
+    assert not torch.equal(case.make().log_prob(x, c[:4]), case.make().log_prob(x, c[4:8]))
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.condition is not None], ids=lambda case: case.name)
+def test_an_unchanged_condition_gives_the_event_back_and_another_does_not(case):
+    model, x, c, tolerance = prepared(case)
+    with torch.no_grad():
+        torch.testing.assert_close(model.edit(x, c, c), x, **(tolerance or {"rtol": 1e-6, "atol": 1e-6}))
+        assert (model.edit(x, c, c + 1.0) - x).abs().flatten(1).amax(1).min() > 1e-3
+
+
+def test_coupled_flows_have_the_joint_density_of_event_and_condition():
+    """log p(x | c) + log p(c) = log N(codes) + log-determinant of the whole Jacobian."""
+    model, x, c, _ = prepared(next(case for case in CASES if case.name == "cflow"))
+    model.normalizer.fit(PAIRS.double())
+    both = torch.cat([x, c], 1)
+
+    def codes(events, _):
+        source = model.coupled.source(model.condition_normalizer(events[:, 2:]))[0]
+        return torch.cat([model.encode(events[:, :2], events[:, 2:]), source], 1), None
+
+    z = codes(both, None)[0]
+    expected = torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(1) + jacobian_log_det(codes, both)
+    torch.testing.assert_close(model.log_prob(x, c) + model.condition_log_prob(c), expected)
+    units = model.normalizer.log_det + model.condition_normalizer.log_det
+    torch.testing.assert_close(-model.loss(x, c) + units, expected)
+
+
+def test_the_source_flow_samples_its_own_density():
+    model, _, _, _ = prepared(next(case for case in CASES if case.name == "cflow"))
+    drawn = model.sample_condition(20_000, generator=generator(1))
+    z = model.coupled.source(model.condition_normalizer(drawn))[0]
+    torch.testing.assert_close(z.mean(0), torch.zeros(3, dtype=torch.float64), atol=0.04, rtol=0.0)
+    torch.testing.assert_close(z.mT.cov(), torch.eye(3, dtype=torch.float64), atol=0.05, rtol=0.0)
+
+
 def test_the_log_determinant_of_nice_is_one_number():
     model = next(case for case in CASES if case.name == "nice-conditional").make()
     chain = Composition(model.transform.parts[:-1])  # without the sigmoid before the uniform base
@@ -149,6 +191,8 @@ def test_the_split_is_a_gaussian_prior_of_what_leaves_given_what_stays():
         ("maf", {"event_shape": 2, "base": "mixture", "components": 0}, "1 component"),
         ("glow", {"event_shape": [6, 3], "levels": 2}, "not divisible"),
         ("glow", {"event_shape": [2, 2, 2, 2]}, "images"),
+        ("srflow", {"event_shape": [4, 3], "condition_shape": 3}, "goes from"),
+        ("cflow", {"event_shape": 2, "condition_shape": 1}, "two entries or more"),
     ],
 )
 def test_arguments_that_make_no_flow_are_named(name, arguments, message):

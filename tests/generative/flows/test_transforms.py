@@ -4,9 +4,11 @@ import pytest
 import torch
 
 from rlsuite.errors import HyperparameterError
+from rlsuite.generative.flows.cflow import CoupledFlows
 from rlsuite.generative.flows.conditioner import Conditioner
 from rlsuite.generative.flows.coupling import AdditiveCoupling, AffineCoupling
 from rlsuite.generative.flows.elementwise import ActNorm, Scale
+from rlsuite.generative.flows.injector import AffineInjector
 from rlsuite.generative.flows.linear_mixing import PLUMixing
 from rlsuite.generative.flows.masked_autoregressive import MaskedAffine
 from rlsuite.generative.flows.multiscale import MultiScale
@@ -20,12 +22,13 @@ def scales(channels, rank=2):
     return Composition([ActNorm(channels), PLUMixing(channels), AffineCoupling(channels, hidden=[5], rank=rank)])
 
 
-TRANSFORMS = {  # name: (transform, event shape, condition size)
+TRANSFORMS = {  # name: (transform, event shape, condition shape or 0)
     "affine coupling": (lambda: AffineCoupling(5, hidden=[6]), (5,), 0),
     "affine coupling, swapped": (lambda: AffineCoupling(5, swap=True, hidden=[6]), (5,), 0),
     "conditional coupling": (lambda: AffineCoupling(5, condition_channels=2, hidden=[6]), (5,), 2),
     "additive coupling": (lambda: AdditiveCoupling(5, hidden=[6]), (5,), 0),
     "coupling over time": (lambda: AffineCoupling(3, condition_channels=2, hidden=[6], rank=1), (3, 4), 2),
+    "coupling over time, a map": (lambda: AffineCoupling(3, condition_channels=2, hidden=[6], rank=1), (3, 4), (2, 4)),
     "coupling over images": (lambda: AffineCoupling(3, hidden=[6, 5], rank=2), (3, 2, 4), 0),
     "actnorm": (lambda: ActNorm(3), (3,), 0),
     "actnorm over images": (lambda: ActNorm(3), (3, 2, 4), 0),
@@ -42,6 +45,8 @@ TRANSFORMS = {  # name: (transform, event shape, condition size)
     "made": (lambda: MaskedAffine(5, [7, 6]), (5,), 0),
     "made, another order": (lambda: MaskedAffine(5, [7], 2, torch.tensor([3, 0, 4, 1, 2])), (5,), 2),
     "inverse made": (lambda: Inverse(MaskedAffine(5, [7], 2)), (5,), 2),
+    "injector": (lambda: AffineInjector(3, 2, [5], 1), (3, 4), (2, 4)),
+    "coupled flows": (lambda: CoupledFlows(5, 3, 3, [6]), (5,), 3),
     "composition": (
         lambda: Composition([PLUMixing(4), AffineCoupling(4, hidden=[5]), Inverse(PLUMixing(4)), Sigmoid()]), (4,), 0,
     ),
@@ -54,11 +59,12 @@ TRANSFORMS = {  # name: (transform, event shape, condition size)
 
 @pytest.fixture(params=TRANSFORMS, ids=lambda name: name.replace(" ", "-"))
 def setting(request):
-    make, event, condition_size = TRANSFORMS[request.param]
+    make, event, given = TRANSFORMS[request.param]
     torch.manual_seed(0)
     transform = perturbed(make().double(), size=0.3)
     x = torch.randn(6, *event, generator=generator(1), dtype=torch.float64)
-    condition = torch.randn(6, condition_size, generator=generator(2), dtype=torch.float64) if condition_size else None
+    shape = given if isinstance(given, tuple) else (given,)
+    condition = torch.randn(6, *shape, generator=generator(2), dtype=torch.float64) if given else None
     return transform, x, condition
 
 
