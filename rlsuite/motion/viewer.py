@@ -29,7 +29,6 @@ RATE = 30.0  # poses sent to the browser in a second
 SPEEDS = {"¼": 0.25, "½": 0.5, "1": 1.0, "2": 2.0}
 GHOST_COLOUR, GHOST_OPACITY = (70, 130, 235), 0.35
 CONTACT_COLOUR, BONE_COLOUR = (250, 158, 30), (30, 36, 48)
-FAR = 3.0  # metres that a body goes before it is out of sight
 SPACING = 0.6  # metres between two clips, beyond what they reach
 
 
@@ -127,18 +126,15 @@ class Viewer:
         scene = self.server.scene
         scene.set_up_direction("+z")
         everything = np.concatenate([shown.positions.reshape(-1, 3) for shown in self.shown])
-        low = everything.min(axis=0)
-        begin = np.concatenate(
-            [shown.positions[0] for shown in self.shown]
-        )  # the camera begins, and goes along, with it
-        centre, size = (begin.min(axis=0) + begin.max(axis=0)) / 2.0, float(np.ptp(begin, axis=0).max())
+        low, high = everything.min(axis=0), everything.max(axis=0)
+        centre, size = (low + high) / 2.0, float(np.linalg.norm(high - low))
         scene.add_grid(
             "/floor", infinite_grid=True, cell_size=0.5, section_size=1.0, cell_color=(214, 218, 224),
             section_color=(176, 184, 194), plane_color=(240, 242, 245), plane_opacity=1.0, fade_distance=40.0,
             shadow_opacity=0.25, position=(0.0, 0.0, min(0.0, float(low[2])) - 0.001),
         )  # fmt: skip
         camera = self.server.initial_camera
-        camera.position = tuple(centre + np.array([0.55, -0.75, 0.32]) * max(2.4, 1.6 * size))
+        camera.position = tuple(centre + np.array([0.55, -0.75, 0.32]) * max(2.4, 0.55 * size))
         camera.look_at = tuple(centre)
 
     def _add(self, name: str, clip: MotionClip, shift: Array, *, ghost: bool) -> _Shown:
@@ -180,8 +176,7 @@ class Viewer:
             self.show_skeleton = gui.add_checkbox("skeleton", False)
             self.show_contacts = gui.add_checkbox("contacts", True)
             self.show_ghost = gui.add_checkbox("ghost", True, visible=bool(self.ghosts))
-            travel = max(float(np.ptp(shown.positions[:, 0, :2], axis=0).max()) for shown in self.shown)
-            self.follow = gui.add_checkbox("follow", travel > FAR, hint="the camera moves with the first clip")
+            self.follow = gui.add_checkbox("follow", False, hint="the camera moves with the first clip")
         with gui.add_folder("Clips"):
             for shown in self.shown:
                 clip = shown.clip

@@ -112,13 +112,6 @@ def test_it_says_nothing_of_its_own(stage, capsys):
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize(("length", "follows"), [(1.0, False), (4.0, True)])
-def test_the_camera_goes_along_with_those_who_go_far(stage, length, follows):
-    far = moving()
-    far = replace(far, qpos=far.qpos * np.r_[length, np.ones(far.qpos.shape[1] - 1)])
-    assert stage([far]).follow.value is follows
-
-
 def test_a_body_that_is_named_is_drawn(stage):
     named = mujoco.MjModel.from_xml_string(NAMED)
     clip = MotionClip(np.tile(named.qpos0, (3, 1)), 10.0, Skeleton.from_model(named), "box")
