@@ -26,6 +26,7 @@ from rlsuite.motion.tracks import Slopes, Tracks
 
 Array = NDArray[np.float64]
 Loop = Literal["once", "wrap"]
+_BLOCK = 1 << 14  # frames
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +77,9 @@ class MotionClip:
             raise MotionError(f"clip {self.name!r}: a cycle needs at least 2 frames")
         qpos = qpos.copy()
         quaternions = np.add.outer(np.array(self.skeleton.quaternions, np.intp), np.arange(4))
-        qpos[:, quaternions] = rot.normalize(qpos[:, quaternions])
+        for first in range(0, len(qpos), _BLOCK):  # a million frames at once would be held three times more
+            rows = slice(first, first + _BLOCK)
+            qpos[rows, quaternions] = rot.normalize(qpos[rows, quaternions])
         sizes = {
             "contacts": (len(qpos), len(self.contact_names)),
             "confidence": (len(qpos),),

@@ -72,6 +72,35 @@ def follow(triples: ArrayLike, hand: float) -> Array:
     return out
 
 
+def into_range(path: Array, ranges: Array) -> Array:
+    """A path ``(T, 3)`` without leaps, or the other one of the same rotations, whichever is less far out of ``ranges``.
+
+    The two sets of a rotation are half a turn apart in the first and the last angle, so that out of gimbal lock a path
+    cannot change between them without a leap: one is chosen for the whole of it, and whole turns for each angle, by
+    the sum of squares beyond the range. The first path where both are alike.
+
+    Args:
+        ranges: ``(3, 2)`` lowest and highest angles.
+    """
+    paths = [_turned_into(candidate, ranges) for candidate in (path, other_set(path))]
+    costs = [np.sum(beyond(candidate, ranges) ** 2) for candidate in paths]
+    return paths[int(costs[1] < costs[0])]
+
+
+def beyond(path: Array, ranges: Array) -> Array:
+    """``(T, n)`` radians by which angles ``(T, n)`` leave their ranges ``(n, 2)``; zero within."""
+    return np.maximum(np.maximum(ranges[:, 0] - path, path - ranges[:, 1]), 0.0)
+
+
+def _turned_into(path: Array, ranges: Array) -> Array:
+    """Each angle shifted by the whole turns, the same for all rows, that leave it least out of its range."""
+    middle = np.where(np.isfinite(ranges).all(axis=1), ranges.sum(axis=1) / 2.0, 0.0)
+    first = np.round((middle - (path.min(axis=0) + path.max(axis=0)) / 2.0) / (2.0 * np.pi))
+    turns = 2.0 * np.pi * (first + np.array([0.0, -1.0, 1.0])[:, None])  # (3 choices, n)
+    costs = [np.sum(beyond(path + turn, ranges) ** 2, axis=0) for turn in turns]
+    return path + np.take_along_axis(turns, np.argmin(costs, axis=0)[None], axis=0)[0]
+
+
 def without_leaps(triples: Array) -> Array:
     """``(T, ..., 3)`` angles of the same rotations, out of gimbal lock, each set nearest to the one before.
 

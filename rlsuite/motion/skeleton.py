@@ -292,6 +292,19 @@ class Skeleton:
                 qpos[:, addresses] = hinge_angles.follow(qpos[:, addresses] - reference, hand) + reference
         return qpos
 
+    def into_range(self, qpos: ArrayLike) -> Array:
+        """``(T, nq)`` of :meth:`follow`, each hinge triple in the one of its two branches that keeps best within range.
+
+        The rotations are the same. Where every branch leaves the range, so does the result, rather than leap.
+        """
+        qpos = self.follow(qpos)
+        for body in self.spherical_hinges:
+            addresses = [self.qpos_address[j] for j in self.joints_of[body]]
+            reference, limits = self.rest_qpos[addresses], self.qpos_range[addresses]
+            path = hinge_angles.into_range(qpos[:, addresses] - reference, limits - reference[:, None])
+            qpos[:, addresses] = path + reference
+        return qpos
+
     # Made from, made into -------------------------------------------------------------------------------------------
 
     @classmethod

@@ -91,8 +91,10 @@ def read(
     notes = [note for _, _, note in places if note]
     if start == 0 and stride == 1 and _begins_at_rest(hierarchy, channels):
         notes.append("the first frame leaps to the second: probably a rest pose (skip_rest_frame leaves it out)")
+    qpos = _qpos(hierarchy, skeleton, channels, axes, unit_.metres, places)
+    del channels, probes, places  # of a long file each is as large as the clip
     return MotionClip(
-        qpos=_qpos(hierarchy, skeleton, channels, axes, unit_.metres, places),
+        qpos=qpos,
         fps=hierarchy.fps / stride,
         skeleton=skeleton,
         name=path.stem,

@@ -136,7 +136,7 @@ def _qpos(path: Path, frames: Array) -> Array:
     qpos = skeleton.with_local_rotations(qpos, turns)
     for name, at in REVOLUTE.items():
         qpos[:, _hinge(skeleton, name)] = -frames[:, at]
-    return skeleton.follow(qpos)
+    return skeleton.into_range(qpos)
 
 
 def _even(path: Path, qpos: Array, durations: Array) -> tuple[Array, float, dict[str, Any]]:

@@ -8,7 +8,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from rlsuite.errors import MotionError, MotionFormatError
-from rlsuite.motion import body, sampling
+from rlsuite.motion import body, hinge_angles, sampling
 from rlsuite.motion import rotations as rot
 from rlsuite.motion.clip import MotionClip
 from rlsuite.motion.formats import deepmimic, detect, read, write
@@ -165,3 +165,35 @@ def test_missing_file_and_folder(tmp_path: Path) -> None:
         deepmimic.read(tmp_path / "none.txt")
     with pytest.raises(MotionFormatError, match="cannot be read"):
         deepmimic.read(tmp_path)
+
+
+def test_hinges_keep_within_their_range_where_a_path_without_leaps_can(mocap: Path) -> None:
+    """Out of gimbal lock the two sets of angles lie half a turn apart, so each clip has two paths for each triple.
+
+    Of the frames that stay outside, more than half turn further than the range in either set; the others are within it
+    only on the far side of a leap.
+    """
+    skeleton = body.skeleton()
+    followed = kept = neither = 0
+    for path in sorted((mocap / "deepmimic/motions").glob("*.txt")):
+        clip = read(path)
+        turns = skeleton.local_rotations(clip.qpos)
+        plain = skeleton.follow(skeleton.with_local_rotations(np.tile(skeleton.rest_qpos, (clip.n_frames, 1)), turns))
+        for joints in (skeleton.joints_of[b] for b in skeleton.spherical_hinges):
+            columns = [skeleton.qpos_address[j] for j in joints]
+            ranges, here = skeleton.qpos_range[columns], clip.qpos[:, columns]
+            outside = hinge_angles.beyond(here, ranges)
+            before = hinge_angles.beyond(plain[:, columns], ranges)
+            assert np.sum(outside**2) <= np.sum(before**2) + 1e-9
+            leaps = hinge_angles.without_leaps(here) - here
+            np.testing.assert_allclose(leaps, 0.0, atol=1e-9)
+            middle = ranges.mean(axis=1)
+            sets = [
+                s - 2.0 * np.pi * np.round((s - middle) / (2.0 * np.pi)) for s in (here, hinge_angles.other_set(here))
+            ]
+            best = np.min([hinge_angles.beyond(s, ranges).max(axis=1) for s in sets], axis=0)
+            followed += int((before.max(axis=1) > 1e-9).sum())
+            kept += int((outside.max(axis=1) > 1e-9).sum())
+            neither += int((best > 1e-9).sum())
+    assert kept < 0.9 * followed
+    assert neither > 0.5 * kept
