@@ -98,4 +98,13 @@ CASES = [
                                      condition_shape=2), discrete((3, 2), 3), C2),
     Case("transformer-binary", small("transformer", size=0.2, event_shape=(6,), n_values=2, width=8, heads=2, layers=1),
          discrete(6), facts=causal(6)),
+    Case("pixelcnn", small("pixelcnn", event_shape=(3, 3), channels=4, layers=1), discrete((3, 3)), facts=causal(9)),
+    Case("pixelcnn-categorical", small("pixelcnn", event_shape=(2, 3), n_values=3, channels=4, layers=1,
+                                       condition_shape=2), discrete((2, 3), 3), C2),
+    Case("gated-pixelcnn", small("gated-pixelcnn", event_shape=(3, 3), channels=4, layers=1), discrete((3, 3)),
+         facts=causal(9)),
+    Case("gated-pixelcnn-colours", small("gated-pixelcnn", event_shape=(3, 2, 2), channels=6, layers=1), discrete((3, 2, 2)),
+         facts=causal(12, torch.arange(12).reshape(3, 4).mT.flatten().tolist())),
+    Case("gated-pixelcnn-categorical", small("gated-pixelcnn", event_shape=(2, 3), n_values=3, channels=4, layers=1,
+                                             condition_shape=2), discrete((2, 3), 3), C2),
 ]  # fmt: skip
