@@ -12,6 +12,7 @@ BITS = (torch.randn(N, 1, generator=generator(3)) + torch.randn(N, 4, generator=
 VALUES = torch.randint(3, (N, 2, 2), generator=generator(5)).float()
 LABELS = torch.eye(3)[torch.randint(3, (N,), generator=generator(6))]
 SOME_LABELS = LABELS * (torch.arange(N) % 2)[:, None]
+WALKS = 0.5 * torch.randn(N, 5, 2, generator=generator(7)).cumsum(1) + 2.0
 SMALL = {"latent_size": 2, "hidden": (6,)}
 
 
@@ -51,4 +52,16 @@ CASES = [
     case("autoencoder", "autoencoder", BENT, **SMALL),
     case("autoencoder-denoising-overcomplete", "autoencoder", BENT, latent_size=5, hidden=(6,), corruption="gaussian"),
     case("autoencoder-masking-sparse", "autoencoder", BENT, **SMALL, corruption="masking", sparsity=0.1),
+    case("motion-vae", "motion-vae", WALKS[:, 2:], WALKS[:, :2], **SMALL, n_experts=2, gate_hidden=(4,)),
+    case(
+        "motion-vae-rolled-out",
+        "motion-vae",
+        WALKS[:, 1:],
+        WALKS[:, :1],
+        **SMALL,
+        noise="predicted",
+        beta=0.2,
+        scheduled_sampling=0.5,
+        residual=False,
+    ),
 ]
