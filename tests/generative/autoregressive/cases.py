@@ -107,4 +107,10 @@ CASES = [
          facts=causal(12, torch.arange(12).reshape(3, 4).mT.flatten().tolist())),
     Case("gated-pixelcnn-categorical", small("gated-pixelcnn", event_shape=(2, 3), n_values=3, channels=4, layers=1,
                                              condition_shape=2), discrete((2, 3), 3), C2),
+    Case("orderless-nade", small("orderless-nade", event_shape=5, hidden=(8,), condition_shape=2), discrete(5), C2,
+         facts=causal(5, condition=C2[0]) | {"completion": "approximate"}),
+    Case("orderless-nade-real", small("orderless-nade", event_shape=2, n_values=0, components=2, hidden=(8,)), real(2),
+         facts=causal(2) | {"quadrature": 25.0}),
+    Case("conv-nade", small("conv-nade", event_shape=(2, 2), n_values=3, channels=4, layers=2), discrete((2, 2), 3),
+         facts={"completion": "approximate"}),
 ]  # fmt: skip
