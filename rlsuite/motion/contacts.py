@@ -146,14 +146,44 @@ def detect(clip: MotionClip, thresholds: Thresholds | None = None, *, ground: fl
     """
     skeleton = clip.skeleton
     points = sole_points(skeleton)
-    places = positions(skeleton, points, clip.qpos)
-    speed = speeds(places, clip.fps)
-    heights = places[..., 2] - np.array([point.clearance for point in points])
-    level = ground_height(heights, speed, thresholds) if ground is None else ground
-    touching = label(heights - level, speed, clip.fps, thresholds)
+    touching, level = judge(points, positions(skeleton, points, clip.qpos), clip.fps, thresholds, ground=ground)
     return replace(clip, contacts=by_foot(skeleton, points, touching), contact_names=skeleton.feet).with_step(
         "contacts", ground=level
     )
+
+
+def judge(
+    points: tuple[SolePoint, ...],
+    places: Array,
+    fps: float,
+    thresholds: Thresholds | None = None,
+    *,
+    ground: float | None = None,
+) -> tuple[Mask, float]:
+    """``(T, n)`` when points of soles at ``places (T, n, 3)`` touch the ground, and its height (as given, or judged).
+
+    This is the one place where contacts are found: labels of clips, retargeting and its report all come from here.
+    """
+    heights, speed = places[..., 2] - np.array([point.clearance for point in points]), speeds(places, fps)
+    level = ground_height(heights, speed, thresholds) if ground is None else ground
+    return label(heights - level, speed, fps, thresholds), level
+
+
+def labels_of(clip: MotionClip, foot: str) -> Mask | None:
+    """``(T,)`` when a foot stands as the clip's own labels say; ``None`` where they say nothing of it."""
+    if clip.contacts is None or foot not in clip.contact_names:
+        return None
+    return np.asarray(clip.contacts[:, clip.contact_names.index(foot)], bool)
+
+
+def slowest(points: Array, fps: float, height: ArrayLike) -> Array:
+    """``(T - 1,)`` horizontal speed of a foot over the ground: of the slowest of its ``points (T, P, 3)`` that are lower
+    than ``height`` (one number or one per step) both before and after the step, so that rolling is no sliding; infinite
+    where none is.
+    """
+    low = np.maximum(points[1:, :, 2], points[:-1, :, 2]) < np.asarray(height, np.float64).reshape(-1, 1)
+    way = np.linalg.norm(np.diff(points[..., :2], axis=0), axis=-1)
+    return np.where(low, way, np.inf).min(axis=1, initial=np.inf) * fps
 
 
 def by_foot(skeleton: Skeleton, points: tuple[SolePoint, ...], touching: Mask) -> Mask:

@@ -4,8 +4,10 @@ For every frame the bounded nonlinear least squares
 
 .. math:: \min_q \tfrac12 \sum_i w_i^2 \lVert x_i(q) - \hat x_i \rVert^2
     + \tfrac12 \sum_k v_k^2 \lVert \log(\hat R_k R_k(q)^{-1}) \rVert^2
-    + \tfrac12 u^2 \lVert q \ominus q_{ref} \rVert^2 \quad\text{with}\quad l \le q \le h
+    + \tfrac12 u^2 \lVert q \ominus q_{ref} \rVert^2
+    + \tfrac12 \sum_j f_j^2 \max(0, h_j - z_j(q))^2 \quad\text{with}\quad l \le q \le h
 
+(the last sum only where there is a :class:`Floor`: points that may not sink below a height, one-sided)
 by Levenberg-Marquardt steps (Levenberg 1944) with a projected active set (Bertsekas 1982, "Projected Newton methods"):
 coordinates that rest on a bound and are pushed outwards are left out of the step, the others are clipped to their
 bounds. Every iterate lies within the limits, and no frame's cost ever rises. All frames take their steps together, with
@@ -14,7 +16,7 @@ analytic Jacobians; frames that have converged drop out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,6 +33,21 @@ LONGEST_STEP = 0.7  # radians, or metres, of any coordinate in one iteration
 
 
 @dataclass(frozen=True)
+class Floor:
+    """Points that are to stay above a height: a penalty where they are below it, and none above.
+
+    Attributes:
+        bodies: ``(k,)`` body of each point. offsets: ``(k, 3)`` where on the body.
+        heights: ``(T, k)`` metres below which it may not be. weight: of a metre below.
+    """
+
+    bodies: tuple[int, ...]
+    offsets: Array
+    heights: Array
+    weight: float
+
+
+@dataclass(frozen=True)
 class Targets:
     """What a clip of ``T`` frames is to meet.
 
@@ -39,6 +56,7 @@ class Targets:
         positions: ``(T, n, 3)`` metres. point_weights: ``(T, n)`` or ``(n,)``.
         bodies: ``(m,)`` bodies whose rotation in the world is given. rotations: ``(T, m, 4)``.
         rotation_weights: ``(T, m)`` or ``(m,)`` in metres per radian.
+        floor: what may not sink; ``None``: nothing is kept up.
     """
 
     point_bodies: tuple[int, ...]
@@ -48,6 +66,23 @@ class Targets:
     bodies: tuple[int, ...]
     rotations: Array
     rotation_weights: Array
+    floor: Floor | None = None
+
+    def of(self, rows: slice) -> Targets:
+        """Those of some frames."""
+        floor = self.floor and replace(self.floor, heights=self.floor.heights[rows])
+        point_weights, rotation_weights = (
+            weights[rows] if np.ndim(weights) == 2 else weights
+            for weights in (self.point_weights, self.rotation_weights)
+        )
+        return replace(
+            self,
+            positions=self.positions[rows],
+            point_weights=point_weights,
+            rotations=self.rotations[rows],
+            rotation_weights=rotation_weights,
+            floor=floor,
+        )
 
 
 @dataclass(frozen=True)
@@ -120,6 +155,7 @@ def solve(
         problem = _Problem(
             skeleton, structure, targets.point_bodies, targets.offsets, targets.positions[rows], weights[rows],
             targets.bodies, targets.rotations[rows], turn_weights[rows], reference[rows], pull[rows],
+            targets.of(rows).floor,
         )  # fmt: skip
         parts.append(_descend(problem, qpos[rows], iterations, tolerance, gain))
     return Solution(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
@@ -140,40 +176,54 @@ class _Problem:
     turn_weights: Array
     reference: Array
     pull: Array
-
-    def points(self, frames: Frames) -> Array:
-        out = np.empty((len(frames.position), len(self.point_bodies), 3))
-        for i, (body, offset) in enumerate(zip(self.point_bodies, self.offsets, strict=True)):
-            out[:, i] = frames.position[:, body]
-            if offset.any():
-                out[:, i] += turned(frames.quat[:, body], offset)
-        return out
+    floor: Floor | None
 
     def errors(self, rows: NDArray[np.intp], frames: Frames) -> tuple[Array, Array, Array]:
         """Points, and what is missing to the targets: shifts ``(t, n, 3)`` and turns ``(t, m, 3)`` in the world."""
-        points = self.points(frames)
+        points = _places(frames, self.point_bodies, self.offsets)
         turns = rot.log(rot.multiply(self.rotations[rows], rot.conjugate(frames.quat[:, list(self.bodies)])))
         return points, self.positions[rows] - points, turns
 
-    def residual(self, rows: NDArray[np.intp], shifts: Array, turns: Array, qpos: Array) -> Array:
-        """``(t, 3 n + 3 m + nv)``, weighted."""
+    def residual(self, rows: NDArray[np.intp], frames: Frames, shifts: Array, turns: Array, qpos: Array) -> Array:
+        """``(t, 3 n + 3 m + k + nv)``, weighted."""
         t = len(rows)
         parts = [
             (self.weights[rows, :, None] * shifts).reshape(t, -1),
             (self.turn_weights[rows, :, None] * turns).reshape(t, -1),
         ]
+        if self.floor is not None:
+            below = self.floor.heights[rows] - _places(frames, self.floor.bodies, self.floor.offsets)[..., 2]
+            parts.append(self.floor.weight * np.maximum(below, 0.0))
         if self.pull.any():
             parts.append(self.pull[rows] * sampling.difference(self.skeleton, qpos, self.reference[rows]))
         return np.concatenate(parts, axis=1)
 
     def jacobian(self, rows: NDArray[np.intp], frames: Frames, points: Array) -> Array:
-        """``(t, 3 n + 3 m, nv)``, weighted."""
+        """``(t, 3 n + 3 m + k, nv)``, weighted."""
         t, nv = len(rows), self.skeleton.nv
         shifts = self.structure.point_rows(frames, self.point_bodies, points)
         shifts *= self.weights[rows, :, None, None]
         turns = self.structure.turn_rows(frames, self.bodies)
         turns *= self.turn_weights[rows, :, None, None]
-        return np.concatenate((shifts.reshape(t, -1, nv), turns.reshape(t, -1, nv)), axis=1)
+        parts = [shifts.reshape(t, -1, nv), turns.reshape(t, -1, nv)]
+        if self.floor is not None:
+            places = _places(frames, self.floor.bodies, self.floor.offsets)
+            below = places[..., 2] < self.floor.heights[rows]
+            heights = np.zeros((t, len(self.floor.bodies), nv))
+            touched = below.any(axis=1)  # most frames stand on few points, many on none too low
+            heights[touched] = self.structure.height_rows(frames.take(touched), self.floor.bodies, places[touched])
+            parts.append(heights * (self.floor.weight * below)[..., None])
+        return np.concatenate(parts, axis=1)
+
+
+def _places(frames: Frames, bodies: tuple[int, ...], offsets: Array) -> Array:
+    """``(t, n, 3)`` points on bodies in the world."""
+    out = np.empty((len(frames.position), len(bodies), 3))
+    for i, (body, offset) in enumerate(zip(bodies, offsets, strict=True)):
+        out[:, i] = frames.position[:, body]
+        if offset.any():
+            out[:, i] += turned(frames.quat[:, body], offset)
+    return out
 
 
 def _descend(
@@ -186,7 +236,7 @@ def _descend(
     rows = np.arange(n)
     frames = frames_of(skeleton, qpos)
     points, shifts, turns = problem.errors(rows, frames)
-    residual = problem.residual(rows, shifts, turns, qpos)
+    residual = problem.residual(rows, frames, shifts, turns, qpos)
     cost = np.sum(residual**2, axis=1)
     final_shift, final_turn = np.linalg.norm(shifts, axis=-1), np.linalg.norm(turns, axis=-1)
     diagonal = np.arange(skeleton.nv)
@@ -214,7 +264,7 @@ def _descend(
         trial = within_limits(skeleton, sampling.integrate(skeleton, here, step))
         trial_frames = frames_of(skeleton, trial)
         trial_points, trial_shifts, trial_turns = problem.errors(rows, trial_frames)
-        trial_residual = problem.residual(rows, trial_shifts, trial_turns, trial)
+        trial_residual = problem.residual(rows, trial_frames, trial_shifts, trial_turns, trial)
         trial_cost = np.sum(trial_residual**2, axis=1)
         better = trial_cost < cost[rows]
         tried[rows] += 1

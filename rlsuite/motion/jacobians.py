@@ -26,7 +26,7 @@ class Frames:
     axis: Array  # (T, nv, 3)
     anchor: Array  # (T, nv, 3)
 
-    def take(self, rows: NDArray[np.intp]) -> Frames:
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Frames:
         return Frames(self.position[rows], self.quat[rows], self.axis[rows], self.anchor[rows])
 
     def put(self, rows: NDArray[np.bool_], other: Frames) -> None:
@@ -132,6 +132,17 @@ class Structure:
             rows[:, i, 1, turning] = az * x - ax * z
             rows[:, i, 2, turning] = ax * y - ay * x
             rows[:, i, :, shifting] = frames.axis[:, shifting].swapaxes(0, 1)
+        return rows
+
+    def height_rows(self, frames: Frames, bodies: tuple[int, ...], points: Array) -> Array:
+        """``(T, n, nv)`` change of the heights of world positions ``points`` ``(T, n, 3)``."""
+        rows = np.zeros((len(points), len(bodies), len(self.turns)))
+        for i, body in enumerate(bodies):
+            turning = np.flatnonzero(self.moves[body] & self.turns)
+            shifting = np.flatnonzero(self.moves[body] & ~self.turns)
+            axis, arm = frames.axis[:, turning], points[:, None, i] - frames.anchor[:, turning]
+            rows[:, i, turning] = axis[..., 0] * arm[..., 1] - axis[..., 1] * arm[..., 0]
+            rows[:, i, shifting] = frames.axis[:, shifting, 2]
         return rows
 
     def turn_rows(self, frames: Frames, bodies: tuple[int, ...]) -> Array:

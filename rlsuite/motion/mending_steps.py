@@ -255,9 +255,8 @@ def locked(
     passes smoothly from one to the next. Hip, knee and ankle follow by inverse kinematics within their limits. A slide by
     more than :data:`LONGEST_SLIDE` is left: there the whole body slides, and no leg can make up for it.
     """
-    owners, points = _solid(clip, model).points
     body = clip.skeleton.body(foot)
-    offset = _slip(clip, points[:, owners == body], limits)
+    offset = _slip(clip, foot, ground.sole(clip, _solid(clip, model), foot), limits)
     qpos = clip.qpos.copy()
     rows = np.flatnonzero(np.linalg.norm(offset, axis=-1) > 1e-6)
     if len(rows) and any(finding.subject == foot for finding in report.of("skate")):
@@ -266,14 +265,14 @@ def locked(
     return qpos
 
 
-def _slip(clip: MotionClip, points: Array, limits: Limits) -> Array:
+def _slip(clip: MotionClip, foot: str, points: Array, limits: Limits) -> Array:
     """``(T, 2)`` shift on the ground that keeps a foot with sole ``points (T, P, 3)`` where it stands."""
     offset, known = np.zeros((clip.n_frames, 2)), np.zeros(clip.n_frames, bool)
     way = np.diff(points[..., :2], axis=0)  # (T-1, P, 2)
     low = np.maximum(points[1:, :, 2], points[:-1, :, 2]) < limits.contact_height
     speed = np.where(low, np.linalg.norm(way, axis=-1), np.inf)
     slowest = np.take_along_axis(way, speed.argmin(axis=1)[:, None, None], axis=1)[:, 0]
-    for first, last, values in ground.stance(clip, points, limits):
+    for first, last, values in ground.stance(clip, foot, points, limits):
         known[first : last + 1] = True
         if values.max() <= limits.skate[0]:
             continue

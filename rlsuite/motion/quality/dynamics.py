@@ -36,6 +36,7 @@ FRICTION = 1.0
 LEVER = 0.3  # metres: turns a moment at the root into a force to compare
 _EASE = 0.03  # weight of joint torques beside the root: small, so that they only choose among possible forces
 _EDGES = np.array([[FRICTION, 0.0, 1.0], [-FRICTION, 0.0, 1.0], [0.0, FRICTION, 1.0], [0.0, -FRICTION, 1.0]])
+_TURNING = np.cross(np.eye(3)[:, None], _EDGES).reshape(3, -1)  # (3, 4 3): a x edge is linear in a
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,7 @@ def _balance(
 
 def _moments(points: Array, about: Array) -> Array:
     """``(3, 4 P)`` moments about a point of unit pushes along the edges of the friction pyramids at ``points (P, 3)``."""
-    return np.cross((points - about)[:, None], _EDGES).reshape(-1, 3).T
+    return ((points - about) @ _TURNING).reshape(-1, 3).T
 
 
 def _motors(model: mujoco.MjModel, nbody: int) -> tuple[list[int], Array]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from rlsuite.motion import contacts
 from rlsuite.motion.clip import MotionClip
 from rlsuite.motion.contacts import runs
 from rlsuite.motion.quality.findings import Finding, above
@@ -53,36 +54,52 @@ def floating(clip: MotionClip, clearance: Array, height: Array, limits: Limits) 
 
 
 def skate(clip: MotionClip, solids: Solids | Soles, limits: Limits) -> list[Finding]:
-    """Speed over the ground of feet that stand: of the slowest of a foot's low points, so that rolling is no sliding.
-
-    A foot stands where a point of its sole is lower than ``contact_height`` in two successive frames, less the 0.05 s in
-    which it is set down or taken off.
-    """
-    owners, points = solids.points
+    """Speed over the ground of feet that stand (:func:`stance`)."""
     found = []
-    for foot in clip.skeleton.feet:
-        mine = points[:, owners == clip.skeleton.body(foot)]
-        speed = np.zeros(clip.n_frames)
-        for start, stop, values in stance(clip, mine, limits):
-            for step, value in zip(range(start, stop), values, strict=True):
-                if value > limits.skate[0]:
-                    speed[step : step + 2] = np.maximum(speed[step : step + 2], value)
-        found += above("skate", foot, speed, "m/s", limits.skate)
+    for foot, speed in slide(clip, solids, limits).items():
+        fast = np.where(speed > limits.skate[0], speed, 0.0)
+        both = np.maximum(np.append(fast, 0.0), np.append(0.0, fast))[: clip.n_frames]  # both frames of a step
+        found += above("skate", foot, both, "m/s", limits.skate)
     return found
 
 
-def stance(clip: MotionClip, points: Array, limits: Limits) -> list[tuple[int, int, Array]]:
-    """Stretches of steps ``t -> t + 1`` in which a foot with sole ``points (T, P, 3)`` stands, and its speed in each."""
+def slide(clip: MotionClip, solids: Solids | Soles, limits: Limits) -> dict[str, Array]:
+    """Foot to ``(T - 1,)`` its speed over the ground in every step, NaN where it does not stand."""
+    speeds = {}
+    for foot in clip.skeleton.feet:
+        speeds[foot] = np.full(clip.n_frames - 1, np.nan)
+        for start, stop, values in stance(clip, foot, sole(clip, solids, foot), limits):
+            speeds[foot][start:stop] = values
+    return speeds
+
+
+def sole(clip: MotionClip, solids: Solids | Soles, foot: str) -> Array:
+    """``(T, P, 3)`` points of a foot: corners of its solid parts, and those that its skeleton names on the sole."""
+    owners, points = solids.points
+    named = tuple(point for point in contacts.sole_points(clip.skeleton) if point.foot == foot)
+    places = contacts.positions(clip.skeleton, named, clip.qpos)
+    places[..., 2] -= np.array([point.clearance for point in named])
+    return np.concatenate((points[:, owners == clip.skeleton.body(foot)], places), axis=1)
+
+
+def stance(clip: MotionClip, foot: str, points: Array, limits: Limits) -> list[tuple[int, int, Array]]:
+    """Stretches of steps ``t -> t + 1`` in which a foot with sole ``points (T, P, 3)`` stands, and its speed in each.
+
+    It stands where the clip's own labels say so. Besides, and without labels, where a point of its sole stays lower than
+    ``contact_height`` (``touch_height`` where the labels say that it does not stand), less the 0.05 s in which it is set
+    down or taken off.
+    """
     if points.shape[1] == 0 or clip.n_frames < 2:
         return []
-    low = np.maximum(points[1:, :, 2], points[:-1, :, 2]) < limits.contact_height
-    way = np.linalg.norm(np.diff(points[..., :2], axis=0), axis=-1)
-    slowest = np.where(low, way, np.inf).min(axis=1) * clip.fps
+    labels = contacts.labels_of(clip, foot)
+    labelled = np.zeros(clip.n_frames - 1, bool) if labels is None else labels[1:] & labels[:-1]
+    height = np.where(labelled | (labels is None), limits.contact_height, limits.touch_height)
+    speed = contacts.slowest(points, clip.fps, height)
     edge = max(1, round(_TRANSITION * clip.fps))
-    found = []
-    for start, stop in runs(np.isfinite(slowest)):
+    found = [(start, stop) for start, stop in runs(labelled & np.isfinite(speed))]
+    for start, stop in runs(~labelled & np.isfinite(speed)):
         first = start if start == 0 else start + edge
         last = stop if stop == clip.n_frames - 1 else stop - edge
         if last > first:
-            found.append((first, last, slowest[first:last]))
-    return found
+            found.append((first, last))
+    return [(start, stop, speed[start:stop]) for start, stop in sorted(found)]

@@ -21,7 +21,8 @@ class Limits:
         torque: ratio of the joint torque that the motion needs to the limit of the joint's motor.
         residual: force that nothing could give, as a share of the body's weight.
         norm: distance of quaternions from length 1, as they were read.
-        contact_height: metres; lower is on the ground for skate. support_height: for forces of the ground.
+        contact_height: metres; lower is on the ground for skate. touch_height: the same for a foot that, as the clip's
+            labels say, does not stand. support_height: for forces of the ground.
     """
 
     penetration: tuple[float, float] = (0.01, 0.05)
@@ -40,6 +41,7 @@ class Limits:
     residual: tuple[float, float] = (0.5, 1.5)
     norm: tuple[float, float] = (1e-3, 0.1)
     contact_height: float = 0.015
+    touch_height: float = 0.005
     support_height: float = 0.05
 
     def __post_init__(self) -> None:

@@ -42,14 +42,19 @@ def require_fit(model: mujoco.MjModel, skeleton: Skeleton) -> None:
         )
 
 
+def solid_geoms(model: mujoco.MjModel) -> NDArray[np.intp]:
+    """Those that can touch the floor."""
+    solid = (model.geom_contype != 0) | (model.geom_conaffinity != 0)
+    flat = np.isin(model.geom_type, (_GEOM.mjGEOM_PLANE, _GEOM.mjGEOM_HFIELD))
+    return np.flatnonzero(solid & ~flat & (model.geom_bodyid > 0))
+
+
 class Solids:
     """The geoms of ``model`` that can touch the floor, moved by ``clip``."""
 
     def __init__(self, model: mujoco.MjModel, clip: MotionClip) -> None:
         self.model, self.clip = model, clip
-        solid = (model.geom_contype != 0) | (model.geom_conaffinity != 0)
-        flat = np.isin(model.geom_type, (_GEOM.mjGEOM_PLANE, _GEOM.mjGEOM_HFIELD))
-        self.geoms = np.flatnonzero(solid & ~flat & (model.geom_bodyid > 0))
+        self.geoms = solid_geoms(model)
         self.bodies = model.geom_bodyid[self.geoms] - 1  # in the skeleton's numbering
 
     @cached_property
@@ -87,8 +92,7 @@ class Solids:
         owners: list[int] = []
         places: list[Array] = []
         for g, geom in enumerate(self.geoms):
-            kind, size = self.model.geom_type[geom], self.model.geom_size[geom]
-            for offset, drop in _feet(kind, size):
+            for offset, drop in corners(self.model, int(geom)):
                 place = centre[:, g] + rot.rotate(quat[:, g], offset)
                 place[:, 2] -= drop
                 owners.append(int(self.bodies[g]))
@@ -132,9 +136,12 @@ def _reach(model: mujoco.MjModel, geom: int, axis: Array) -> Array:
     return np.full(len(axis), model.geom_rbound[geom])
 
 
-def _feet(kind: int, size: Array) -> list[tuple[Array, float]]:
+def corners(model: mujoco.MjModel, geom: int) -> list[tuple[Array, float]]:
+    """Points of a geom, in its own frame, that it may stand on, and how far it reaches below each: the corners of a box,
+    the ends of a capsule with its radius."""
+    kind, size = model.geom_type[geom], model.geom_size[geom]
     if kind == _GEOM.mjGEOM_BOX:
         return [(np.array(signs) * size, 0.0) for signs in product((-1.0, 1.0), repeat=3)]
-    if kind in (_GEOM.mjGEOM_CAPSULE, _GEOM.mjGEOM_CYLINDER):
+    if kind == _GEOM.mjGEOM_CAPSULE or kind == _GEOM.mjGEOM_CYLINDER:  # MuJoCo's enumeration and `in` do not agree
         return [(np.array([0.0, 0.0, sign * size[1]]), float(size[0])) for sign in (-1.0, 1.0)]
     return [(np.zeros(3), float(size[0]))]

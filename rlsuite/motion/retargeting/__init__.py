@@ -3,7 +3,7 @@
 1. Bodies meet in roles (:mod:`rlsuite.motion.joint_maps`), rest poses in an anatomical frame (``rest_pose``).
 2. Rotations are transferred, limbs scaled one by one, the root's path by the length of the legs (``transfer``).
 3. Feet that stand are locked to the ground (:mod:`rlsuite.motion.contacts`, ``foot_locks``).
-4. Inverse kinematics over the whole clip meets positions and rotations within the joint limits
+4. Inverse kinematics over the whole clip meets positions and rotations within the joint limits and above the ground
    (:mod:`rlsuite.motion.inverse_kinematics`); the correction that it makes is smoothed over time and met again.
 
 Units need not be known: the length of the legs sets the scale.
@@ -20,14 +20,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlsuite.errors import MotionError
-from rlsuite.motion import body, inverse_kinematics, joint_maps, kinematics, sampling
+from rlsuite.motion import body, inverse_kinematics, joint_maps, sampling
 from rlsuite.motion import contacts as contacts_
 from rlsuite.motion import rotations as rot
 from rlsuite.motion.clip import MotionClip
 from rlsuite.motion.joint_maps import ROLES, SIDES
+from rlsuite.motion.quality import Limits, solids
+from rlsuite.motion.quality import ground as ground_
 from rlsuite.motion.retargeting import temporal, transfer
 from rlsuite.motion.retargeting.foot_locks import Soles
-from rlsuite.motion.retargeting.report import Report, Spread
+from rlsuite.motion.retargeting.report import END_EFFECTORS, Report, Spread
 from rlsuite.motion.retargeting.rest_pose import RestPose
 from rlsuite.motion.skeleton import Skeleton
 
@@ -96,7 +98,7 @@ def retarget(
     soles = Soles.under(target_rest, goal, clip.fps, level=ground == "auto", label=contacts != "none", given=labels)
     goal = goal.raised(soles.offset)
     guess[:, :3] += (0.0, 0.0, soles.offset)
-    targets = _targets(target_rest, goal, soles)
+    targets = replace(_targets(target_rest, goal, soles), floor=soles.floor(target, guess, clip.fps))
     solution = temporal.solve(target, guess, targets, clip.fps, smoothing)
     out = solution.qpos[middle].copy()
     for at in target.quaternions:
@@ -110,7 +112,7 @@ def retarget(
         contact_names=target.feet if soles.labelled else (),
         startable=None,
     )
-    report = _report(clip, source_rest, target_rest, factor, goal, soles, middle, out, solution)
+    report = _report(clip, source_rest, target_rest, factor, goal, soles, middle, result, solution)
     result = result.with_step(
         "retarget", source=clip.skeleton.name, target=target.name, scale=factor, height_offset=soles.offset,
         end_effector_error_cm=report.end_effector_error.mean, slide_cm_per_s=report.slide.mean,
@@ -194,15 +196,15 @@ def _targets(rest: RestPose, goal: transfer.Goal, soles: Soles) -> inverse_kinem
 
 def _report(
     clip: MotionClip, source: RestPose, target: RestPose, scale: float, goal: transfer.Goal, soles: Soles,
-    middle: slice, qpos: Array, solution: inverse_kinematics.Solution,
+    middle: slice, result: MotionClip, solution: inverse_kinematics.Solution,
 ) -> Report:  # fmt: skip
-    skeleton = target.skeleton
-    place, quat = kinematics.forward(skeleton, qpos)
+    skeleton, qpos = target.skeleton, result.qpos
+    place, quat = result.bodies
     shared = [role for role in ROLES if role in source.roles and role in target.roles]
     position = {
         role: Spread.of(100.0 * np.linalg.norm(place[:, target.roles[role]] - goal.position[role][middle], axis=-1))
         for role in shared
-        if role in goal.position and joint_maps.part_of(role) in POSITION
+        if role in goal.position and (joint_maps.part_of(role) in POSITION or role in END_EFFECTORS)
     }
     rotation = {
         role: Spread.of(np.degrees(rot.angle_between(quat[:, target.roles[role]], goal.rotation[role][middle])))
@@ -226,7 +228,7 @@ def _report(
         rotation_error=rotation,
         limit_violations=int(np.count_nonzero(beyond > 1e-9)),
         largest_violation=float(beyond.max(initial=0.0)),
-        slide=Spread.of(100.0 * contacts_.slide(stood, touching, clip.fps)),
+        slide=Spread.of(100.0 * _slide(result)),
         source_slide=Spread.of(100.0 * contacts_.slide(soles.wanted[middle], touching, clip.fps)),
         slide_of_all=Spread.of(100.0 * contacts_.slide(stood, soles.labels[middle], clip.fps)),
         contact_frames=dict(zip(skeleton.feet, soles.by_foot[middle].sum(axis=0).tolist(), strict=True))
@@ -235,6 +237,16 @@ def _report(
         unconverged=int(np.count_nonzero(~solution.converged[middle])),
         iterations=float(solution.iterations[middle].mean()),
     )
+
+
+def _slide(clip: MotionClip) -> Array:
+    """``(k,)`` m/s of standing feet, step by step, as :func:`rlsuite.motion.quality.check` measures it."""
+    if clip.contacts is None or not clip.skeleton.feet:
+        return np.zeros(0)
+    model = solids.model_of(clip.skeleton)
+    parts = solids.Soles(clip) if model is None else solids.Solids(model, clip)
+    speeds = np.concatenate(list(ground_.slide(clip, parts, Limits()).values()))
+    return np.asarray(speeds[np.isfinite(speeds)])
 
 
 def _limb_ratios(source: RestPose, target: RestPose) -> dict[str, float]:

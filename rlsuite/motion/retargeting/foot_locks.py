@@ -4,6 +4,9 @@ The points of a sole that touch during one stance of a foot are given one place 
 laid flat at its own size where all of it touches. A stance whose points wander further than a tolerance is cut about
 its middle, where it moves fastest, and the foot steps over; a short one is trimmed. Between stances the correction fades
 in and out.
+
+What could sink into the ground stands on corners: of the feet, of knees and hands. None of them may be below it, and those of
+a foot that swings clear it by a centimetre.
 """
 
 from __future__ import annotations
@@ -14,9 +17,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rlsuite.motion import contacts, joint_maps
+from scipy.ndimage import distance_transform_edt
+
+from rlsuite.motion import contacts, joint_maps, kinematics
 from rlsuite.motion import rotations as rot
 from rlsuite.motion.contacts import SolePoint, runs
+from rlsuite.motion.inverse_kinematics import Floor
+from rlsuite.motion.quality import solids
 from rlsuite.motion.retargeting.rest_pose import RestPose
 from rlsuite.motion.retargeting.transfer import Goal
 from rlsuite.motion.skeleton import Skeleton
@@ -26,6 +33,9 @@ Mask = NDArray[np.bool_]
 WANDER = 0.02  # metres that a locked point may be from where it was
 FADE = 0.15  # seconds
 STEP = 0.1  # seconds between the two halves of a stance that is cut
+CLEAR, RISE = 0.01, 0.1  # metres that a swinging foot clears the ground at least, and seconds in which it gets there
+NEAR = 0.15  # metres above the ground from which a corner is looked after
+FLOOR_WEIGHT = 8.0
 
 
 @dataclass(frozen=True)
@@ -36,7 +46,7 @@ class Soles:
         wanted: ``(T, n, 3)`` raised to the ground. locked: the same with standing points held still.
         touching: ``(T, n)`` what is locked; labels: what touches in the source, before stances were cut.
         by_foot: ``(T, feet)``. labelled: whether contacts are known at all.
-        offset: metres by which all is raised.
+        offset: metres by which all is raised. ground: height of the ground, then.
     """
 
     points: tuple[SolePoint, ...]
@@ -47,6 +57,7 @@ class Soles:
     by_foot: Mask
     labelled: bool
     offset: float
+    ground: float
 
     def of(self, body: int) -> Mask:
         """``(n,)`` which points are on a body."""
@@ -74,25 +85,57 @@ class Soles:
         touching = np.zeros((n, len(points)), bool)
         if not points:
             none = np.zeros((n, len(skeleton.feet)), bool)
-            return cls(points, wanted, wanted, touching, touching, none, False, 0.0)
-        clearance = np.array([point.clearance for point in points])
-        speed = contacts.speeds(wanted, fps)
-        ground = contacts.ground_height(wanted[..., 2] - clearance, speed)
+            return cls(points, wanted, wanted, touching, touching, none, False, 0.0, 0.0)
+        judged, ground = contacts.judge(points, wanted, fps)
         offset = -ground if level else 0.0
         wanted[..., 2] += offset
         locked, labels = wanted, touching
         if label:
             over = wanted - (0.0, 0.0, ground + offset)
-            heights = over[..., 2] - clearance
-            if given is None:
-                touching = contacts.label(heights, speed, fps)
-            else:
-                touching = _low(heights, points, [given.get(joint_maps.side_of(p.foot) or "") for p in points])
-            labels = touching
-            locked, touching = lock(skeleton, points, over, touching, fps)
+            labels = judged
+            if given is not None:
+                heights = over[..., 2] - np.array([point.clearance for point in points])
+                labels = _low(heights, points, [given.get(joint_maps.side_of(p.foot) or "") for p in points])
+            locked, touching = lock(skeleton, points, over, labels, fps)
             locked[..., 2] = np.maximum(locked[..., 2], 0.0) + ground + offset
         by_foot = contacts.by_foot(skeleton, points, touching)
-        return cls(points, wanted, locked, touching, labels, by_foot, label, offset)
+        return cls(points, wanted, locked, touching, labels, by_foot, label, offset, ground + offset)
+
+    def floor(self, skeleton: Skeleton, guess: Array, fps: float) -> Floor | None:
+        """Corners of the body that come near the ground in the poses ``guess (T, nq)``, and how low each may be."""
+        if not self.labelled:
+            return None
+        bodies, offsets, reach = _corners(skeleton, self.points)
+        place, quat = kinematics.forward(skeleton, guess)
+        over = (place[:, bodies] + rot.rotate(quat[:, bodies], offsets))[..., 2] - reach - self.ground
+        near = np.flatnonzero(over.min(axis=0) < NEAR)
+        swing = np.zeros((len(guess), skeleton.nbody))
+        for column, foot in enumerate(skeleton.feet):
+            swing[:, skeleton.body(foot)] = CLEAR * _away(self.by_foot[:, column], RISE * fps)
+        heights = reach[near] + self.ground + swing[:, bodies[near]]
+        return Floor(tuple(bodies[near].tolist()), offsets[near], heights, FLOOR_WEIGHT) if len(near) else None
+
+
+def _corners(skeleton: Skeleton, points: tuple[SolePoint, ...]) -> tuple[NDArray[np.intp], Array, Array]:
+    """Bodies ``(k,)``, offsets ``(k, 3)`` and reach ``(k,)`` of a body's solid parts, or else of its soles."""
+    model = solids.model_of(skeleton)
+    if model is None:
+        found = [(point.body, np.array(point.offset), point.clearance) for point in points]
+    else:
+        found = [
+            (int(model.geom_bodyid[geom]) - 1, model.geom_pos[geom] + rot.rotate(model.geom_quat[geom], at), reach)
+            for geom in solids.solid_geoms(model).tolist()
+            for at, reach in solids.corners(model, geom)
+        ]
+    bodies, offsets, reaches = zip(*found, strict=True)
+    return np.array(bodies, np.intp), np.array(offsets), np.array(reaches)
+
+
+def _away(stands: Mask, frames: float) -> Array:
+    """``(T,)`` 0 while a foot stands, rising to 1 in so many frames away from it."""
+    if not stands.any():
+        return np.ones(len(stands))
+    return _ease(distance_transform_edt(~stands) / max(1.0, frames))
 
 
 def _low(heights: Array, points: tuple[SolePoint, ...], standing: list[Mask | None]) -> Mask:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-END_EFFECTORS = ("right_hand", "left_hand", "right_foot", "left_foot")
+END_EFFECTORS = ("right_hand", "left_hand", "right_foot", "left_foot", "head")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,8 @@ class Report:
     height_offset: metres by which the motion was raised to stand on the ground.
     position_error: role to centimetres between its joint and the scaled source. rotation_error: role to degrees.
     limit_violations: coordinates times frames out of range; largest_violation: radians.
-    slide: centimetres per second of points that stand; source_slide: of the same before they were locked.
+    slide: centimetres per second of feet that stand, as the quality check measures it; source_slide: of the points of
+        their soles before they were locked.
     slide_of_all: also over what touches in the source but slides so far that the foot was let go in between.
     contact_frames: number of frames in which each foot stands.
     unconverged: frames whose search ended before it converged. iterations: mean steps per frame.
@@ -64,7 +65,7 @@ class Report:
 
     @property
     def end_effector_error(self) -> Spread:
-        """Of hands and feet together: mean of the means, greatest 95th percentile and greatest error, in centimetres."""
+        """Of hands, feet and head together: mean of the means, greatest 95th percentile and greatest error, in centimetres."""
         spreads = [self.position_error[role] for role in END_EFFECTORS if role in self.position_error]
         if not spreads:
             return Spread(0.0, 0.0, 0.0)

@@ -8,7 +8,7 @@ widely, and held more firmly, at the cost of some fit.
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,9 +34,10 @@ def solve(skeleton: Skeleton, guess: Array, targets: Targets, fps: float, smooth
     Args:
         guess: ``(T, nq)``, smooth in time. smoothing: seconds (standard deviation); 0: frames on their own.
     """
-    solution = _search(skeleton, guess, targets, guess, NEAR)
     if smoothing <= 0.0:
-        return solution
+        return _search(skeleton, guess, targets, guess, NEAR)
+    # what stands on the floor is settled in the second search: it needs the first one's solution to be near
+    solution = _search(skeleton, guess, replace(targets, floor=None), guess, NEAR)
     calm = _smoothed(skeleton, guess, solution.qpos, smoothing * fps)
     solution = _search(skeleton, calm, targets, calm, SMOOTHED)
     for _ in range(ROUNDS):
@@ -47,7 +48,7 @@ def solve(skeleton: Skeleton, guess: Array, targets: Targets, fps: float, smooth
         for a, b in runs(firm > 0.0):
             rows = slice(a, b)
             weight = SMOOTHED + (FIRM - SMOOTHED) * firm[rows, None]
-            part = _search(skeleton, calm[rows], _frames_of(targets, rows), calm[rows], weight)
+            part = _search(skeleton, calm[rows], targets.of(rows), calm[rows], weight)
             for name in (field.name for field in fields(Solution)):
                 getattr(solution, name)[rows] = getattr(part, name)
     return solution
@@ -87,22 +88,3 @@ def _around_leaps(skeleton: Skeleton, guess: Array, qpos: Array, fps: float) -> 
         a, b = max(0, t + 1 - reach), min(len(qpos), t + 1 + reach)
         firm[a:b] = np.maximum(firm[a:b], fall[a - (t + 1 - reach) : b - (t + 1 - reach)])
     return firm
-
-
-def _frames_of(targets: Targets, rows: slice) -> Targets:
-    per_frame = {
-        name: weight[rows] if weight.ndim == 2 else weight
-        for name, weight in (
-            ("point_weights", targets.point_weights),
-            ("rotation_weights", targets.rotation_weights),
-        )
-    }
-    return Targets(
-        targets.point_bodies,
-        targets.offsets,
-        targets.positions[rows],
-        per_frame["point_weights"],
-        targets.bodies,
-        targets.rotations[rows],
-        per_frame["rotation_weights"],
-    )
