@@ -1,5 +1,7 @@
 """Small flows for the battery."""
 
+from importlib.util import find_spec
+
 import torch
 
 from rlsuite.generative import create
@@ -64,3 +66,16 @@ CASES = [
         SEQUENCES, SEQUENCES[:, ::2],
     ),
 ]  # fmt: skip
+
+LACKING = [] if find_spec("zuko") else ["styleflow"]
+if not LACKING:
+    CASES += [
+        Case(
+            "styleflow", made("styleflow", event_shape=2, condition_shape=3, hidden=[8], tolerance=1e-6), PAIRS, CONDITIONS,
+            facts={"quadrature": 12.0, "approximate": True},
+        ),
+        Case(
+            "styleflow-plain", made("styleflow", event_shape=[3, 1], blocks=2, hidden=[6]), VECTORS[:, :3, None],
+            facts={"approximate": True},
+        ),
+    ]  # fmt: skip
