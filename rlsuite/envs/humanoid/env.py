@@ -66,7 +66,7 @@ class HumanoidImitateEnv(gym.Env[Any, Any]):
 
     ## Episode End
     Terminated, as a failure, when a condition of `terminate` holds: `contact` (a part on the floor that is no foot and does
-    not come near the floor in the clip), `height`, `tracking`, `mean_tracking`, `anchor`, `heading_error`; or when the
+    not come within 3 cm of it in the clip), `height`, `tracking`, `mean_tracking`, `anchor`, `heading_error`; or when the
     simulation breaks down (`info["diverged"]`, counted in `info["divergences"]`). Terminated without failure at the end of
     a clip that is played once. Truncated after 600 steps (20 s) or `horizon` seconds.
 

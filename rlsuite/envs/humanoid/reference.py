@@ -13,6 +13,7 @@ from math import cos, floor, sin, sqrt
 
 import mujoco
 import numpy as np
+from mujoco.batch import Batch
 from numpy.typing import NDArray
 
 from rlsuite.envs.humanoid.kernels import Array, Rows, entry_kernel, kernel
@@ -22,7 +23,7 @@ from rlsuite.motion import body, sampling
 from rlsuite.motion.clip import MotionClip
 
 RATE = 120.0  # rows per second at least
-NEAR = 0.05  # metres of a part from the floor at which the clip is taken to touch it
+NEAR = 0.03  # metres of a part from the floor at which the clip is taken to touch it
 
 
 class Reference:
@@ -52,7 +53,7 @@ class Reference:
         n = max(2, int(np.ceil(self.duration * RATE)) + 1)
         times = np.linspace(0.0, self.duration, n)
         times[-1] = np.nextafter(self.duration, 0.0)  # the last frame, not the first of the next cycle
-        batch = mujoco.batch.Batch(body.model(self.shape), n, 1)
+        batch = Batch(body.model(self.shape), n, 1)
         batch.bind("qpos")[:], batch.bind("qvel")[:] = self.clip.sample(times), self.clip.sample_velocity(times)
         table = empty_state(n, self.skeleton.nq, self.skeleton.nv, self.skeleton.nbody)
         fields = tuple(batch.bind(name) for name in BOUND)
@@ -62,16 +63,16 @@ class Reference:
 
     @cached_property
     def touching(self) -> NDArray[np.bool_]:
-        """``(b,)`` parts that come within 5 cm of the floor at some time: they may touch it."""
+        """``(b,)`` parts that come within 3 cm of the floor at some time, on either side: they may touch it."""
         model = body.model(self.shape)
-        batch = mujoco.batch.Batch(model, len(self.table.qpos), 1)
+        batch = Batch(model, len(self.table.qpos), 1)
         batch.bind("qpos")[:] = self.table.qpos
         batch.bind("qpos")[:, 2] -= NEAR
         sensors = batch.bind("sensordata")
         batch.forward()
         found = [model.sensor(f"contact_{name}").adr[0] for name in self.skeleton.body_names]
         touched: NDArray[np.bool_] = (sensors[:, found] > 0.0).any(axis=0)
-        return touched
+        return touched | touched[list(self.skeleton.mirrored_bodies)]
 
     def phase(self, times: Array) -> Array:
         """``(n,)`` from 0 to 1: share of the cycle, or of the clip, that has gone by."""

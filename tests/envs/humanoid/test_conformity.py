@@ -29,7 +29,6 @@ PAGE = HumanoidImitateEnv.__doc__
 def test_gymnasiums_check():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it advises against infinite bounds
-        check_env(gym.make(ID).unwrapped)
         check_env(gym.make(ID, render_mode="rgb_array").unwrapped)
 
 
