@@ -42,6 +42,10 @@ class Head:
         """Entries ``(*, size)`` made of noise."""
         raise NotImplementedError
 
+    def mode(self, parameters: Tensor) -> Tensor:
+        """The most probable entries ``(*, size)``; of a mixture, the mean of its heaviest component."""
+        raise NotImplementedError
+
     def initial_bias(self) -> Tensor:
         """Parameters ``(outputs)`` to begin with."""
         return torch.zeros(self.outputs)
@@ -63,6 +67,9 @@ class Bernoulli(Head):
     def draw(self, parameters: Tensor, noise: Tensor) -> Tensor:
         return (noise < torch.sigmoid(parameters)).to(noise)
 
+    def mode(self, parameters: Tensor) -> Tensor:
+        return (parameters > 0.0).to(parameters)
+
 
 class Categorical(Head):
     """p(v) = softmax(a)_v for v in 0 … n − 1; a network sees one-hot vectors."""
@@ -79,6 +86,9 @@ class Categorical(Head):
     def draw(self, parameters: Tensor, noise: Tensor) -> Tensor:
         below = parameters.softmax(-1).cumsum(-1)[..., :-1]
         return (noise >= below).sum(-1, keepdim=True).to(noise)
+
+    def mode(self, parameters: Tensor) -> Tensor:
+        return parameters.argmax(-1, keepdim=True).to(parameters)
 
 
 class Mixture(Head):
@@ -114,6 +124,11 @@ class Mixture(Head):
         which = (noise[..., :1] >= log_weight.exp().cumsum(-1)[..., :-1]).sum(-1)[..., None, None]
         which = which.expand(*which.shape[:-1], self.size)
         return (mean.gather(-2, which) + noise[..., None, 1:] * log_scale.gather(-2, which).exp()).squeeze(-2)
+
+    def mode(self, parameters: Tensor) -> Tensor:
+        log_weight, mean, _ = self.split(parameters)
+        which = log_weight.argmax(-1)[..., None, None].expand(*log_weight.shape[:-1], 1, self.size)
+        return mean.gather(-2, which).squeeze(-2)
 
     def initial_bias(self) -> Tensor:
         """Equal weights, unit scales, means at quantiles of N(0, 1), so that components can tell themselves apart."""

@@ -113,4 +113,6 @@ CASES = [
          facts=causal(2) | {"quadrature": 25.0}),
     Case("conv-nade", small("conv-nade", event_shape=(2, 2), n_values=3, channels=4, layers=2), discrete((2, 2), 3),
          facts={"completion": "approximate"}),
+    Case("vq-vae", small("vq-vae", event_shape=3, tokens=2, codes=4, code_size=2, hidden=(8,), prior_width=8,
+                         prior_layers=1, condition_shape=2), real(3), C2),
 ]  # fmt: skip
