@@ -1,0 +1,19 @@
+"""Energy models for the battery."""
+
+import torch
+
+from rlsuite.generative import create
+from tests.generative.battery import Case, generator, perturbed
+
+BITS = (torch.randn(200, 1, generator=generator(1)) + torch.randn(200, 4, generator=generator(2)) > 0).float()
+
+
+def case(label, name, data, **arguments):
+    return Case(label, lambda: perturbed(create(name, seed=0, event_shape=tuple(data.shape[1:]), **arguments)), data)
+
+
+CASES = [
+    case("rbm-cd", "rbm", BITS, n_hidden=3, gradient="cd", steps=2, sample_steps=20),
+    case("rbm-pcd", "rbm", BITS.reshape(-1, 2, 2), n_hidden=3, n_chains=20, sample_steps=20),
+    case("rbm-exact", "rbm", BITS, n_hidden=3, gradient="exact", sample_steps=20),
+]
