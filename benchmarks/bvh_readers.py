@@ -9,6 +9,7 @@ rotations as quaternions ``(T, joints, 4)``.
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -92,11 +93,13 @@ def main() -> None:
         for line in sys.stdin:
             task, name, path, *out = line.rstrip("\n").split("\t")
             _, read, numbers = READERS[name]
+            gc.collect()
             began = time.process_time()
             result = read(modules[name], path)
             seconds = time.process_time() - began
             if task == "save":
                 np.save(out[0], numbers(result))
+            del result  # here, or the next reader would be charged for freeing it
             print(seconds, file=answers, flush=True)
 
 
