@@ -115,4 +115,10 @@ CASES = [
          facts={"completion": "approximate"}),
     Case("vq-vae", small("vq-vae", event_shape=3, tokens=2, codes=4, code_size=2, hidden=(8,), prior_width=8,
                          prior_layers=1, condition_shape=2), real(3), C2),
+    Case("pixel-rnn-row", small("pixel-rnn", event_shape=(3, 3), variant="row", channels=4, layers=1), discrete((3, 3)),
+         facts=causal(9)),
+    Case("pixel-rnn-diagonal", small("pixel-rnn", event_shape=(3, 2, 2), channels=6, layers=1), discrete((3, 2, 2)),
+         facts=causal(12, torch.arange(12).reshape(3, 4).mT.flatten().tolist())),
+    Case("pixel-rnn-categorical", small("pixel-rnn", event_shape=(2, 3), n_values=3, channels=4, layers=1,
+                                        condition_shape=2), discrete((2, 3), 3), C2),
 ]  # fmt: skip

@@ -1,10 +1,11 @@
-"""PixelCNN: its blind spot, what gated layers see, the order of colours, and caches against recomputation."""
+"""PixelCNN and PixelRNN: the blind spot, what gated layers see, the order of colours, and caches against recomputation."""
 
 import pytest
 import torch
 
 from rlsuite.errors import HyperparameterError
 from rlsuite.generative import create
+from rlsuite.generative.autoregressive.pixel_rnn import DiagonalLSTM, lstm_step, skew, unskew
 from tests.generative.autoregressive.cases import conditions, discrete, small
 from tests.generative.battery import generator
 
@@ -93,8 +94,50 @@ def test_it_learns_what_neighbours_have_in_common(name):
     assert second > -0.1
 
 
+def test_skewing_makes_diagonals_columns_and_can_be_undone():
+    x = torch.randn(2, 3, 4, 5, generator=generator(0))
+    skewed = skew(x)
+    assert skewed.shape == (2, 3, 4, 8)
+    for i in range(4):
+        torch.testing.assert_close(skewed[:, :, i, i : i + 5], x[:, :, i])
+    assert skewed.abs().sum() == pytest.approx(x.abs().sum())
+    assert torch.equal(unskew(skewed), x)
+
+
+def test_a_diagonal_lstm_is_a_recursion_over_the_pixel_beside_and_the_pixel_above():
+    layer = DiagonalLSTM(2, 1).double()
+    x = torch.randn(1, 2, 3, 4, generator=generator(0), dtype=torch.float64)
+    a, weight = layer.inputs[0](x), layer.states[0].weight
+    nothing = torch.zeros(1, 2, dtype=torch.float64)
+    h, cell = {}, {}
+    for i in range(3):
+        for j in range(4):
+            beside, above = h.get((i, j - 1), nothing), h.get((i - 1, j), nothing)
+            pre = a[:, :, i, j] + above @ weight[:, :, 0].mT + beside @ weight[:, :, 1].mT
+            h[i, j], cell[i, j] = lstm_step(pre, cell.get((i, j - 1), nothing))
+    scanned = layer._scan(x, 0)
+    for (i, j), state in h.items():
+        torch.testing.assert_close(scanned[:, :, i, j], state)
+
+
+def test_a_diagonal_lstm_sees_all_of_the_past_and_a_row_lstm_a_triangle_of_it():
+    model = alive(small("pixel-rnn", event_shape=(5, 7), channels=4, layers=1, first_kernel=3)())
+    for row, column in ((4, 2), (2, 6), (3, 0)):
+        assert torch.equal(seen_from(model, row, column), raster_past(5, 7, row, column))
+    model = alive(small("pixel-rnn", event_shape=(6, 9), variant="row", channels=4, layers=2, first_kernel=3)())
+    row, column, layers = 4, 5, 2
+    expected = torch.zeros(6, 9, dtype=torch.bool)
+    for i in range(row + 1):
+        for j in range(9):
+            up, right = row - i, j - column
+            expected[i, j] = -(up + layers + 1) <= right <= (up if up else -1)
+    assert torch.equal(seen_from(model, row, column), expected)
+
+
 def test_shapes_that_are_no_picture_are_named():
     with pytest.raises(HyperparameterError, match="rows, columns"):
         create("gated-pixelcnn", event_shape=(4,))
+    with pytest.raises(HyperparameterError, match="variant"):
+        create("pixel-rnn", event_shape=(4, 4), variant="column")
     with pytest.raises(HyperparameterError, match="kernels odd"):
         create("pixelcnn", event_shape=(4, 4), kernel=2)
