@@ -79,6 +79,7 @@ class RBM(Energy, Latent, Completion):
         self.visible_bias = nn.Parameter(torch.zeros(self.event_size))  # b
         self.hidden_bias = nn.Parameter(torch.zeros(n_hidden))  # c
         self.register_buffer("chains", torch.randint(2, (n_chains, self.event_size)).to(self.weight))
+        self._moved: Tensor | None = None  # where the chains go once the step is taken
 
     @property
     def latent_shape(self) -> tuple[int, ...]:
@@ -115,8 +116,13 @@ class RBM(Energy, Latent, Completion):
             return self._pseudo_likelihood_loss(x.flatten(1))
         if self.gradient == "cd":
             return energy - self._energy(self.gibbs(x.flatten(1), self.steps, generator), None, None)
-        self.chains.copy_(self.gibbs(self.chains, self.steps, generator))
-        return energy - self._energy(self.chains.clone(), None, None).mean()
+        self._moved = self.gibbs(self.chains, self.steps, generator)
+        return energy - self._energy(self._moved, None, None).mean()
+
+    @torch.no_grad()
+    def _after_step(self) -> None:
+        if self._moved is not None:
+            self.chains.copy_(self._moved)
 
     def _pseudo_likelihood_loss(self, v: Tensor) -> Tensor:
         """−Σᵢ log p(vᵢ | v₋ᵢ) ``(n)`` of ``v (n, d)``: softplus(E(v) − E(v with entry i turned over)), summed."""

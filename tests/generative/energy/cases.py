@@ -16,4 +16,6 @@ CASES = [
     case("rbm-cd", "rbm", BITS, n_hidden=3, gradient="cd", steps=2, sample_steps=20),
     case("rbm-pcd", "rbm", BITS.reshape(-1, 2, 2), n_hidden=3, n_chains=20, sample_steps=20),
     case("rbm-exact", "rbm", BITS, n_hidden=3, gradient="exact", sample_steps=20),
+    case("boltzmann", "boltzmann", BITS, n_hidden=2, n_chains=20, sample_steps=10),
+    case("boltzmann-exact-all-visible", "boltzmann", BITS, n_hidden=0, gradient="exact", sample_steps=10),
 ]
