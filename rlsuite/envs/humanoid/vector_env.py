@@ -195,7 +195,7 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
         self.times[rows] += self.dt
         self.steps[rows] += 1.0
         self.gone[rows] += 1.0
-        reference.fill(rows, self.times, self.offsets, self._now)
+        self._now, self._future[0] = self._future[0], self._now  # what was to come is now
         if self.sync:
             self._synchronise(rows[np.floor(self.times[rows] / reference.duration)
                                    > np.floor(before[rows] / reference.duration)])  # fmt: skip
