@@ -60,7 +60,9 @@ def test_the_gap_of_a_gaussian_is_the_divergence_in_closed_form():
     expected = 0.5 * torch.logdet(2.0 * math.pi * math.e * covariance).item() - toy.entropy
     found = measure(create("gaussian", event_shape=2), toy, steps=1)
     assert found.gap == pytest.approx(expected, abs=4.5 * found.error + 1e-3)
-    assert found.gap == found.nll - toy.entropy
+    assert found.gap == pytest.approx(
+        found.nll - found.entropy, abs=0.03
+    )  # the spread of the draws does not cancel here
 
 
 class OnlyAnEnergy(Energy):
@@ -74,5 +76,9 @@ def test_what_has_no_density_has_no_gap():
 
 @pytest.mark.slow
 def test_realnvp_comes_near_to_the_two_moons():
-    found = measure(create("realnvp", seed=0, event_shape=2), "two-moons", steps=2000, batch_size=256)
-    assert -4.5 * found.error < found.gap < 0.1
+    model = create("realnvp", seed=0, event_shape=2)
+    for learning_rate, steps in ((2e-3, 1200), (2e-4, 500)):
+        found = measure(
+            model, "two-moons", steps=steps, batch_size=512, learning_rate=learning_rate, n=50_000, device="cpu"
+        )
+    assert 0.0 < found.gap < 0.1
