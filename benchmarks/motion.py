@@ -26,6 +26,8 @@ PARTS = ("bvh", "sampling", "retarget")
 AIMS = {
     "bvh/channels/over-fastest": 5.0,
     "bvh/channels/over-bvh": 20.0,
+    "bvh/clip/over-fastest": 5.0,
+    "bvh/clip/over-bvh": 20.0,
     "kinematics/over-mj_kinematics-loop": 1.0,
     "sampling/over-slerp-loop": 1.0,
     "retarget/real-time": 10.0,
