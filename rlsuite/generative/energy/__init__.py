@@ -1,1 +1,1 @@
-"""Models known by an energy or by a Markov chain: Boltzmann machines."""
+"""Models known by an energy or by a Markov chain: Boltzmann machines, generative stochastic networks."""
