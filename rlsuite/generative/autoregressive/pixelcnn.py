@@ -59,7 +59,7 @@ class _PixelCNN(PixelModel):
                     value = self.head.draw(parameters.unflatten(1, (self.colours, -1))[:, c], noise[i, j, c])
                     x[:, c, i, j] = value.squeeze(-1)
                     image[:, c, :, i, j] = self.head.encode(value)
-                evaluator.pixel(i, j, image[..., i, j].flatten(1))  # its last colour, for the pixels after it
+                evaluator.settle(i, j, image[..., i, j].flatten(1))
         return x.reshape(n, *self.event_shape)
 
     def _evaluator(self, n: int, context: Tensor | None) -> _Evaluator:
@@ -71,6 +71,10 @@ class _Evaluator:
 
     def begin_row(self, i: int, image: Tensor) -> None:
         """Before the first pixel of row ``i``; of ``image`` the rows above are right."""
+
+    def settle(self, i: int, j: int, features: Tensor) -> None:
+        """Note all of a pixel's features. Only the first layer's input changes: no colour comes after the last one."""
+        raise NotImplementedError
 
     def pixel(self, i: int, j: int, features: Tensor) -> Tensor:
         """Parameters ``(n, colours · outputs)`` at a pixel, whose features ``(n, colours · inputs)`` are so far known."""
@@ -151,6 +155,10 @@ class _PlainEvaluator(_Evaluator):
             conv.weight.new_zeros(n, conv.in_channels, model.rows + above, left + model.columns + right)
             for conv, (above, left, right) in zip(convolutions, self.reaches, strict=True)
         ]
+
+    def settle(self, i: int, j: int, features: Tensor) -> None:
+        above, left, _ = self.reaches[0]
+        self.kept[0][:, :, above + i, left + j] = features
 
     def pixel(self, i: int, j: int, features: Tensor) -> Tensor:
         h = self._at(0, i, j, features)
@@ -271,6 +279,9 @@ class _GatedEvaluator(_Evaluator):
             a = layer.vertical(F.pad(above[:, :, i : i + layer.p + 1], (layer.p, layer.p))) + shift_v
             self.linked.append((layer.link(a) + shift_h).squeeze(2))
             v = gate(a).squeeze(2)
+
+    def settle(self, i: int, j: int, features: Tensor) -> None:
+        self.left[0][:, :, self.layers[0].p + j] = features
 
     def pixel(self, i: int, j: int, features: Tensor) -> Tensor:
         h = features

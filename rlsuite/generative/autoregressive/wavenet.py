@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from rlsuite.errors import HyperparameterError
 from rlsuite.generative.autoregressive.sequence import SequenceModel
 
-Queues = tuple[tuple[Tensor, ...], ...]
+Cache = tuple[tuple[Tensor, ...], tuple[tuple[Tensor, ...], ...]]  # the convolutions' matrices, their queues
 
 
 class DilatedLayer(nn.Module):
@@ -39,11 +39,16 @@ class DilatedLayer(nn.Module):
         a = self.conv(F.pad(h.mT, (self.queue_size, 0))).mT
         return self._rest(h, a, None if context is None else context[:, None])
 
-    def advance(self, queue: tuple[Tensor, ...], h: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+    def matrix(self) -> Tensor:
+        """The convolution as one matrix ``(kernel · channels, width)``, the oldest input first."""
+        return self.conv.weight.permute(2, 1, 0).flatten(0, 1).contiguous()
+
+    def advance(
+        self, matrix: Tensor, queue: tuple[Tensor, ...], h: Tensor, context: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         """The same for one step ``h (n, channels)``; ``queue`` has the inputs before it, oldest first."""
-        a = F.linear(h, self.conv.weight[:, :, -1], self.conv.bias)
-        for j in range(self.kernel - 1):
-            a = a + F.linear(queue[j * self.dilation], self.conv.weight[:, :, j])
+        assert self.conv.bias is not None
+        a = torch.addmm(self.conv.bias, torch.cat([*queue[:: self.dilation], h], 1), matrix)
         return self._rest(h, a, context)
 
     def _rest(self, h: Tensor, a: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -129,15 +134,16 @@ class WaveNet(SequenceModel):
         parameters: Tensor = self.last(torch.relu(self.middle(torch.relu(total))))
         return parameters
 
-    def _cache(self, n: int) -> Queues:
+    def _cache(self, n: int) -> Cache:
         nothing = self.first.weight.new_zeros(n, self.channels)
-        return tuple((nothing,) * layer.queue_size for layer in self._layers())
+        queues = tuple((nothing,) * layer.queue_size for layer in self._layers())
+        return tuple(layer.matrix() for layer in self._layers()), queues
 
-    def _advance(self, cache: Queues, seen: Tensor, context: Tensor | None) -> tuple[Tensor, Queues]:
+    def _advance(self, cache: Cache, seen: Tensor, context: Tensor | None) -> tuple[Tensor, Cache]:
         h, queues = self.first(seen), []
         total = torch.zeros_like(h)
-        for layer, queue in zip(self._layers(), cache, strict=True):
+        for layer, matrix, queue in zip(self._layers(), *cache, strict=True):
             queues.append((*queue[1:], h))
-            h, skip = layer.advance(queue, h, context)
+            h, skip = layer.advance(matrix, queue, h, context)
             total = total + skip
-        return self._finish(total), tuple(queues)
+        return self._finish(total), (cache[0], tuple(queues))
