@@ -92,7 +92,7 @@ class Checkerboard:
     def sample(self, n: int, generator: Generator = None) -> Tensor:
         column = torch.randint(4, (n,), generator=generator)
         row = 2 * torch.randint(2, (n,), generator=generator) + column % 2
-        inside = torch.rand(n, 2, generator=generator).clamp(max=1.0 - 2.0**-20)  # sums must not round up to the next field
+        inside = torch.rand(n, 2, generator=generator).clamp(max=1.0 - 2.0**-20)  # rounds to no other field
         return 2.0 * (torch.stack([column, row], 1) + inside) - 4.0
 
     def log_prob(self, x: Tensor) -> Tensor:
