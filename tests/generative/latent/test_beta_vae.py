@@ -48,6 +48,7 @@ def affine(name, steps, **arguments):
     return model, kl.detach().mean(0).sort(descending=True).values
 
 
+@pytest.mark.slow
 def test_by_stochastic_gradients_too_a_dimension_is_active_where_its_eigenvalue_exceeds_beta_times_the_noise():
     beta = 3.0  # β σ² = 0.75: two of three
     _, kl = affine("beta-vae", 1500, beta=beta)
