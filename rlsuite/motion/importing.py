@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from rlsuite.motion import body, quality, sampling
+import numpy as np
+
+from rlsuite.motion import body, editing, quality, sampling
+from rlsuite.motion import rotations as rot
 from rlsuite.motion.clip import MotionClip
 from rlsuite.motion.mending import Change, mend
 from rlsuite.motion.quality import QualityReport
 from rlsuite.motion.retargeting import Names, Report, retarget
 from rlsuite.motion.skeleton import Skeleton
+
+HELD = 1e-9  # metres and quaternion entries by which a held pose may change
+LEAP = 1.0  # radians from the first frame to the second that no motion makes
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,32 @@ class Imported:
     before: QualityReport
     after: QualityReport
     changes: tuple[Change, ...]
+
+
+def without_held_poses(clip: MotionClip) -> MotionClip:
+    """A clip whose every pose is held for ``k > 1`` frames, as when a recording is written at ``k`` times its rate, at its
+    own rate; any other as it is. Played with its held poses it stands and leaps by turns.
+    """
+    if clip.loop != "once" or clip.n_frames < 4:
+        return clip
+    change = np.abs(np.diff(clip.qpos, axis=0)).max(axis=1)
+    starts = np.append(0, np.flatnonzero(change > HELD) + 1)
+    lengths = np.unique(np.diff(starts))
+    if len(starts) < 3 or len(lengths) != 1 or lengths[0] < 2:
+        return clip
+    hold = int(lengths[0])
+    return replace(editing.at_frames(clip, starts), fps=clip.fps / hold).with_step("drop held poses", held=hold)
+
+
+def without_calibration_pose(clip: MotionClip) -> MotionClip:
+    """The clip without a first frame that is no part of the motion (CMU's BVH begin with a T-pose); any other as it is."""
+    if clip.loop != "once" or clip.n_frames < 3:
+        return clip
+    turns = clip.skeleton.local_rotations(clip.qpos[:3])
+    first, second = (rot.angle_between(turns[i + 1], turns[i]).max() for i in (0, 1))
+    if first < LEAP or first < 10.0 * second:
+        return clip
+    return editing.cut(clip, 1, in_frames=True).with_step("drop calibration pose", turn=float(first))
 
 
 def import_clip(
@@ -48,6 +80,7 @@ def import_clip(
         MotionError: a setting is not one.
     """
     target = target or body.skeleton()
+    clip = without_calibration_pose(without_held_poses(clip))
     report = None
     if not clip.skeleton.same_tree(target):
         retargeted = retarget(clip, target, mapping=mapping, scale="auto" if scale is None else scale)

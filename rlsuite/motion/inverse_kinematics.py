@@ -208,9 +208,9 @@ class _Problem:
         parts = [shifts.reshape(t, -1, nv), turns.reshape(t, -1, nv)]
         if self.floor is not None:
             places = _places(frames, self.floor.bodies, self.floor.offsets)
-            below = places[..., 2] < self.floor.heights[rows]
+            below = np.asarray(places[..., 2] < self.floor.heights[rows])
             heights = np.zeros((t, len(self.floor.bodies), nv))
-            touched = below.any(axis=1)  # most frames stand on few points, many on none too low
+            touched = np.flatnonzero(below.any(axis=1))  # most frames stand on few points, many on none too low
             heights[touched] = self.structure.height_rows(frames.take(touched), self.floor.bodies, places[touched])
             parts.append(heights * (self.floor.weight * below)[..., None])
         return np.concatenate(parts, axis=1)

@@ -39,7 +39,7 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Names = Mapping[str, str | None] | str | Path
 # weights of position (1) and rotation (metres per radian) by the part of a role
-POSITION = {"pelvis": 1.0, "shin": 0.5, "foot": 1.5, "lower_arm": 0.3, "hand": 2.0}
+POSITION = {"pelvis": 1.0, "shin": 0.5, "foot": 2.2, "lower_arm": 0.3, "hand": 2.0}
 ROTATION = {
     "pelvis": 0.3, "torso": 0.3, "head": 0.15, "thigh": 0.02, "shin": 0.02, "foot": 0.05, "toe": 0.05, "upper_arm": 0.02,
     "lower_arm": 0.02, "hand": 0.02,
@@ -98,7 +98,7 @@ def retarget(
     soles = Soles.under(target_rest, goal, clip.fps, level=ground == "auto", label=contacts != "none", given=labels)
     goal = goal.raised(soles.offset)
     guess[:, :3] += (0.0, 0.0, soles.offset)
-    targets = replace(_targets(target_rest, goal, soles), floor=soles.floor(target, guess, clip.fps))
+    targets = replace(_targets(target_rest, goal, soles, clip.fps), floor=soles.floor(target, guess, clip.fps))
     solution = temporal.solve(target, guess, targets, clip.fps, smoothing)
     out = solution.qpos[middle].copy()
     for at in target.quaternions:
@@ -160,7 +160,7 @@ def _labels(clip: MotionClip, n: int, start: int) -> dict[str, Mask]:
     return sides
 
 
-def _targets(rest: RestPose, goal: transfer.Goal, soles: Soles) -> inverse_kinematics.Targets:
+def _targets(rest: RestPose, goal: transfer.Goal, soles: Soles, fps: float) -> inverse_kinematics.Targets:
     """What inverse kinematics is asked to meet: joints and soles in place, all bodies turned as the source's."""
     n = len(soles.wanted)
     bodies, offsets, places, weights = [], [], [], []
@@ -178,7 +178,7 @@ def _targets(rest: RestPose, goal: transfer.Goal, soles: Soles) -> inverse_kinem
         bodies.append(point.body)
         offsets.append(point.offset)
         places.append(soles.locked[:, i])
-        weights.append(np.where(soles.touching[:, i], STANDING, SOLE))
+        weights.append(SOLE * (STANDING / SOLE) ** soles.hold(i, fps))
     turns = {role: ROTATION[joint_maps.part_of(role)] for role in goal.rotation}
     for side in SIDES:  # without two points that show how a foot lies, its rotation must do
         if f"{side}_foot" in turns and np.count_nonzero(soles.of(rest.roles[f"{side}_foot"])) < 2:

@@ -5,8 +5,8 @@ laid flat at its own size where all of it touches. A stance whose points wander 
 its middle, where it moves fastest, and the foot steps over; a short one is trimmed. Between stances the correction fades
 in and out.
 
-What could sink into the ground stands on corners: of the feet, of knees and hands. None of them may be below it, and those of
-a foot that swings clear it by a centimetre.
+What could sink into the ground stands on corners: of the feet, of knees and hands. None of them may be below it, and
+those of a foot that swings clear it by a centimetre.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
 from scipy.ndimage import distance_transform_edt
 
 from rlsuite.motion import contacts, joint_maps, kinematics
@@ -34,6 +33,7 @@ WANDER = 0.02  # metres that a locked point may be from where it was
 FADE = 0.15  # seconds
 STEP = 0.1  # seconds between the two halves of a stance that is cut
 CLEAR, RISE = 0.01, 0.1  # metres that a swinging foot clears the ground at least, and seconds in which it gets there
+LET_GO = 0.06  # seconds in which a point that stood is let go
 NEAR = 0.15  # metres above the ground from which a corner is looked after
 FLOOR_WEIGHT = 8.0
 
@@ -100,6 +100,10 @@ class Soles:
             locked[..., 2] = np.maximum(locked[..., 2], 0.0) + ground + offset
         by_foot = contacts.by_foot(skeleton, points, touching)
         return cls(points, wanted, locked, touching, labels, by_foot, label, offset, ground + offset)
+
+    def hold(self, point: int, fps: float) -> Array:
+        """``(T,)`` how firmly a point is held: 1 while it touches, easing to 0 in so short a time that nothing jerks."""
+        return 1.0 - _away(self.touching[:, point], LET_GO * fps)
 
     def floor(self, skeleton: Skeleton, guess: Array, fps: float) -> Floor | None:
         """Corners of the body that come near the ground in the poses ``guess (T, nq)``, and how low each may be."""

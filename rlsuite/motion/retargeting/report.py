@@ -65,7 +65,7 @@ class Report:
 
     @property
     def end_effector_error(self) -> Spread:
-        """Of hands, feet and head together: mean of the means, greatest 95th percentile and greatest error, in centimetres."""
+        """Of hands, feet and head together: mean of the means, greatest 95th percentile, greatest error; centimetres."""
         spreads = [self.position_error[role] for role in END_EFFECTORS if role in self.position_error]
         if not spreads:
             return Spread(0.0, 0.0, 0.0)

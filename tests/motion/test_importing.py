@@ -1,0 +1,73 @@
+"""From files to the humanoid: targets that every real recording meets, and recordings with faults of their own."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rlsuite.motion import body, contacts, editing, formats, importing
+from rlsuite.motion.quality import Limits, ground
+from rlsuite.motion.quality.solids import Solids
+from rlsuite.motion.synthesis import make
+
+LONG = ("cmu/bvh/131_01.bvh", "cmu/bvh/01_01.bvh", "cmu/asf_amc/01_01.amc")
+SHORT = (
+    "amp_npy/amp_humanoid_walk.npy",
+    "amp_npy/amp_humanoid_run.npy",
+    "amp_npy/amp_humanoid_backflip.npy",
+    "loco_mujoco/02-constspeed_reduced_humanoid.npz",
+)
+
+
+def assert_clean(clip):
+    """Hands, feet and head, joint limits, sliding and sinking as the check measures them, and its verdict."""
+    imported = importing.import_clip(clip)
+    report, result = imported.retargeting, imported.clip
+    ends = report.end_effector_error
+    assert ends.mean < 1.0
+    assert ends.p95 < 3.0
+    assert report.limit_violations == 0
+    solids = Solids(body.model(), result)
+    speeds = np.concatenate(list(ground.slide(result, solids, Limits()).values()))
+    labels = [contacts.labels_of(result, foot) for foot in result.skeleton.feet]
+    labelled = np.concatenate([stands[1:] & stands[:-1] for stands in labels])
+    standing = speeds[labelled & np.isfinite(speeds)]
+    assert len(standing)
+    assert standing.mean() < 0.01
+    assert solids.lowest.min() > -Limits().penetration[0]
+    assert imported.after.verdict != "bad", imported.after.text()
+
+
+@pytest.mark.parametrize("file", SHORT)
+def test_short_recordings(mocap, file):
+    assert_clean(formats.read(mocap / file))
+
+
+def test_two_seconds_of_walking(mocap):
+    assert_clean(editing.cut(formats.read(mocap / LONG[0]), 1.0, 3.0))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", LONG)
+def test_long_recordings(mocap, file):
+    assert_clean(formats.read(mocap / file))
+
+
+def test_poses_that_are_held_are_taken_once():
+    clip = replace(make("walk"), loop="once", wrap_heading=False)
+    held = editing.at_frames(clip, np.repeat(np.arange(clip.n_frames), 3))
+    held = replace(held, fps=3.0 * clip.fps)
+    given_back = importing.without_held_poses(held)
+    np.testing.assert_array_equal(given_back.qpos, clip.qpos)
+    assert given_back.fps == pytest.approx(clip.fps)
+    assert given_back.provenance[-1]["held"] == 3
+    assert importing.without_held_poses(clip) is clip
+
+
+def test_a_calibration_pose_before_the_motion_goes():
+    clip = replace(make("walk"), loop="once", wrap_heading=False)
+    qpos = np.concatenate((clip.skeleton.rest_qpos[None], clip.qpos))
+    qpos[0, clip.skeleton.qpos_address[[joint.name for joint in clip.skeleton.joints].index("left_shoulder_x")]] = 1.5
+    posed = replace(clip, qpos=qpos, contacts=None, contact_names=())
+    np.testing.assert_array_equal(importing.without_calibration_pose(posed).qpos, clip.qpos)
+    assert importing.without_calibration_pose(clip) is clip
