@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import mujoco
 import numpy as np
 
 from rlsuite.motion import body, editing, quality, sampling
@@ -66,6 +67,7 @@ def import_clip(
     scale: float | None = None,
     fps: float | None = None,
     fix: bool = True,
+    model: mujoco.MjModel | None = None,
 ) -> Imported:
     """``clip`` on ``target`` (default: our humanoid), fit for use.
 
@@ -74,6 +76,7 @@ def import_clip(
         scale: of the root's path (default: the ratio of the legs' lengths).
         fps: frames per second of the result (default: the source's).
         fix: mend what the check finds.
+        model: the compiled body, where ``target`` is not ours: the check needs its solid parts.
 
     Raises:
         SkeletonError: the source's bodies cannot be matched.
@@ -87,7 +90,7 @@ def import_clip(
         clip, report = retargeted.clip, retargeted.report
     if fps is not None and abs(fps - clip.fps) > 1e-9:
         clip = sampling.resample(clip, fps)
-    before = quality.check(clip)
-    mended, changes = mend(clip, before) if fix else (clip, ())
-    after = quality.check(mended) if mended is not clip else before
+    before = quality.check(clip, model=model)
+    mended, changes = mend(clip, before, model=model) if fix else (clip, ())
+    after = quality.check(mended, model=model) if mended is not clip else before
     return Imported(after.marked(mended), report, before, after, changes)

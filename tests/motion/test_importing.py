@@ -5,10 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rlsuite.motion import body, contacts, editing, formats, importing
+from rlsuite.motion import body, contacts, editing, formats, importing, models
 from rlsuite.motion.quality import Limits, ground
 from rlsuite.motion.quality.solids import Solids
+from rlsuite.motion.skeleton import Skeleton
 from rlsuite.motion.synthesis import make
+from tests.motion.models import ASSETS
 
 LONG = ("cmu/bvh/131_01.bvh", "cmu/bvh/01_01.bvh", "cmu/asf_amc/01_01.amc")
 SHORT = (
@@ -71,3 +73,12 @@ def test_a_calibration_pose_before_the_motion_goes():
     posed = replace(clip, qpos=qpos, contacts=None, contact_names=())
     np.testing.assert_array_equal(importing.without_calibration_pose(posed).qpos, clip.qpos)
     assert importing.without_calibration_pose(clip) is clip
+
+
+def test_another_body_is_checked_with_its_own_solid_parts():
+    model = models.from_mjcf(ASSETS / "humanoid.xml")
+    target = Skeleton.from_model(model, "gymnasium")
+    imported = importing.import_clip(make("walk"), target, model=model)
+    assert imported.after.verdict == "ok", imported.after.text()
+    assert "residual" in importing.import_clip(make("walk"), target).after.left_out
+    assert "residual" not in imported.after.left_out

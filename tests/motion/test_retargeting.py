@@ -247,10 +247,10 @@ def robot_leg(side, sign):
     return text + soles + "</body>" * len(hinges_)
 
 
-def test_a_robot_of_single_hinges_without_arms_can_be_the_target():
+@pytest.mark.parametrize("feet", [("left_ankle_roll_link", "right_ankle_roll_link"), None], ids=["named", "found"])
+def test_a_robot_of_single_hinges_without_arms_can_be_the_target(feet):
     xml = f"""<mujoco><compiler angle="radian" autolimits="true"/><worldbody><body name="pelvis" pos="0 0 0.7"><freejoint/>
       <geom size="0.05"/>{robot_leg("left", 1)}{robot_leg("right", -1)}</body></worldbody></mujoco>"""
-    feet = ("left_ankle_roll_link", "right_ankle_roll_link")
     robot = Skeleton.from_model(mujoco.MjModel.from_xml_string(xml), "robot", feet=feet)
     clip = performance(seed=7)
     quiet = np.where(np.arange(clip.skeleton.nq) < 7, clip.qpos, 0.3 * clip.qpos)

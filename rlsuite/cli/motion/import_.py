@@ -33,7 +33,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     from rlsuite.errors import MotionError
-    from rlsuite.motion import catalogue, clip_files
+    from rlsuite.motion import catalogue, clip_files, models
     from rlsuite.motion.importing import import_clip
     from rlsuite.motion.skeleton import Skeleton
 
@@ -44,10 +44,17 @@ def run(arguments: argparse.Namespace) -> int:
     clips.clip_output(out, force=arguments.force)
     if arguments.fps is not None and not 1.0 <= arguments.fps <= 1000.0:
         raise MotionError(f"--fps must be a number from 1 to 1000, not {arguments.fps:g}")
-    target = Skeleton.from_mjcf(str(arguments.body)) if arguments.body else None
+    model = models.from_mjcf(arguments.body) if arguments.body else None
+    target = None if model is None else Skeleton.from_model(model, arguments.body.stem)
     source = clips.read(arguments.file, arguments)
     done = import_clip(
-        source, target, mapping=arguments.map, scale=arguments.scale, fps=arguments.fps, fix=not arguments.no_fix
+        source,
+        target,
+        mapping=arguments.map,
+        scale=arguments.scale,
+        fps=arguments.fps,
+        fix=not arguments.no_fix,
+        model=model,
     )
     clip_files.save(done.clip, out)
     print(

@@ -165,6 +165,8 @@ def lock(
     gap = max(2, round(STEP * fps))
     for foot in skeleton.feet:
         columns = [i for i, point in enumerate(points) if point.foot == foot]
+        if not columns:
+            continue  # the upper of two links that make one ankle
         layout = _layout(skeleton, [points[i] for i in columns])
         queue = runs(touching[:, columns].any(axis=1))
         while queue:
