@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributions import Distribution
 
 from rlsuite.errors import HyperparameterError
 from rlsuite.generative.flows.transform import Transform
@@ -95,7 +96,12 @@ class Continuous(Transform):
 
 
 def _zuko() -> Any:
+    """zuko's transforms. Importing zuko turns off the checks of every distribution in the program; they are put back."""
+    checks = {name: Distribution.__dict__[name] for name in ("_validate_args", "arg_constraints")}
     try:
         return import_module("zuko.transforms")
-    except ImportError:
+    except ModuleNotFoundError:
         raise HyperparameterError("continuous flows need zuko: pip install 'rlsuite[flows]'") from None
+    finally:
+        for name, value in checks.items():
+            setattr(Distribution, name, value)
