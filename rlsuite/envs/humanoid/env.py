@@ -12,6 +12,7 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from rlsuite.envs.humanoid.actions import RESIDUAL
+from rlsuite.envs.humanoid.demonstrations import Demonstrations
 from rlsuite.envs.humanoid.observations import DEFAULT
 from rlsuite.envs.humanoid.vector_env import TIME_LIMIT, HumanoidImitateVectorEnv
 from rlsuite.errors import InvalidEnvironmentError
@@ -50,6 +51,7 @@ class HumanoidImitateEnv(gym.Env[Any, Any]):
     | `rotations` | 90 | of all parts, two columns of the matrix |
     | `velocities` | 90 | of all parts, m/s and rad/s |
     | `joints` | 68 | rotation and velocities of the root, angles and velocities of the hinges: the short form |
+    | `errors` | 68 | what the body lacks to the reference at this time: root 12, angles and velocities of the hinges |
     | `phase`, `share` | 2, 1 | where in the clip, as sine and cosine, or as a share |
     | `reference` | 49 × `frames` | of the next steps: root, hands and feet, joint angles |
     | `contacts` | 15 | parts on the floor |
@@ -157,6 +159,11 @@ class HumanoidImitateEnv(gym.Env[Any, Any]):
     def metrics(self) -> dict[str, float]:
         """As of the vector environment."""
         return self.core.metrics()
+
+    @property
+    def demonstrations(self) -> Demonstrations:
+        """As of the vector environment."""
+        return self.core.demonstrations
 
     # -- state: what a checkpoint keeps ----------------------------------------------------------------------------------
 

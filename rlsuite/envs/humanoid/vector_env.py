@@ -18,6 +18,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from rlsuite.envs.humanoid.actions import RESIDUAL, ActionMode
+from rlsuite.envs.humanoid.demonstrations import Demonstrations
 from rlsuite.envs.humanoid.kernels import Array, Rows
 from rlsuite.envs.humanoid.observations import DEFAULT, Observation, View
 from rlsuite.envs.humanoid.physics import BatchPhysics
@@ -121,6 +122,11 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
     def dt(self) -> float:
         """Seconds of a control step."""
         return self.physics.seconds
+
+    @property
+    def demonstrations(self) -> Demonstrations:
+        """Transitions of the reference as the policy would see them, for agents that learn from its style."""
+        return Demonstrations(self.reference, self.observation, self.dt)
 
     # -- Gymnasium ------------------------------------------------------------------------------------------------------
 
@@ -268,7 +274,7 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
         turn = 2.0 * np.pi if self.reference.wraps else np.pi
         view = View(
             self.physics.state, self._future, self.reference.phase(self.times), turn, self.physics.touching,
-            self.previous, self.observation.ends,
+            self.previous, self.observation.ends, self._now,
         )  # fmt: skip
         self.observation(view, rows, self._observations)
 
@@ -301,6 +307,7 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
         self.physics.set_rows_of_state(rows, states[:, :m])
         self.physics.touching[rows] = states[:, m + 5 : m + 5 + parts] > 0.0
         self._ended[rows] = False
+        self.reference.fill(rows, self.times, self.offsets, self._now)
         self._look(rows)
 
     def simulate(self, states: Any, actions: Any) -> Array:

@@ -18,7 +18,9 @@ from tests.agents.deep.linear_q import LinearQ
 from tests.agents.deep.small_envs import ACTIONS, OBSERVATIONS, small_env
 
 DEEP: dict[str, Any] = {"linear-q": LinearQ}
+ELSEWHERE = {"amp"}  # needs demonstrations: test_amp.py
 DEEP |= {name: agent_class(name) for name in agent_names() if agent_class(name).restarts_schedules}
+DEEP = {name: cls for name, cls in DEEP.items() if name not in ELSEWHERE}
 OURS = [name for name in DEEP if not name.startswith("sb3:")]
 VARIED = [name if name in ("dqn", "ppo", "sac") else pytest.param(name, marks=pytest.mark.slow) for name in OURS]
 SMALL: dict[str, Any] = {
