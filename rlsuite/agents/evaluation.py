@@ -38,7 +38,7 @@ def run_episodes(
     limit = env.spec.max_episode_steps if env.spec and env.spec.max_episode_steps else max_episode_steps
     masked = getattr(getattr(agent, "hyperparameters", None), "use_action_masks", False)
     returns, lengths = [], []
-    with _drawing_actions_from(agent, seeds):
+    with drawing_actions_from(agent, seeds):
         for seed in seeds:
             observation, info = env.reset(seed=seed)
             total, length, over = 0.0, 0, False
@@ -55,7 +55,7 @@ def run_episodes(
 
 
 @contextmanager
-def _drawing_actions_from(agent: Agent, seeds: Sequence[int]) -> Iterator[None]:
+def drawing_actions_from(agent: Agent, seeds: Sequence[int]) -> Iterator[None]:
     """For the time of an evaluation, ``agent.evaluation_rng`` (where it has one) is a child of the episodes' seeds."""
     own = getattr(agent, "evaluation_rng", None)
     if own is None:

@@ -30,6 +30,28 @@ def seed(text: str) -> int:
     return value
 
 
+def positive_number(text: str) -> float:
+    """A finite number above 0."""
+    try:
+        value = float(text)
+        if not 0.0 < value < float("inf"):
+            raise ValueError
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0") from None
+    return value
+
+
+def port(text: str) -> int:
+    """The number of a port."""
+    try:
+        value = int(text)
+        if not 1 <= value <= 65535:
+            raise ValueError
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port; ports are whole numbers from 1 to 65535") from None
+    return value
+
+
 def discount(text: str) -> float:
     """A number in [0, 1]."""
     try:
@@ -52,6 +74,16 @@ def add_set(parser: argparse.ArgumentParser, grid: bool) -> None:
         default=[],
         help="hyperparameters: alpha=0.5, or for one algorithm q-learning.alpha=0.5"
         + ("; commas make a grid (alpha=0.1,0.5), lists take brackets" if grid else ""),
+    )
+
+
+def add_minutes(parser: argparse.ArgumentParser) -> None:
+    """``--minutes``."""
+    parser.add_argument(
+        "--minutes",
+        type=positive_number,
+        metavar="M",
+        help="stop after that time, saved as by Ctrl-C, where the steps are not learned by then",
     )
 
 

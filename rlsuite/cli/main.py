@@ -15,6 +15,7 @@ from rlsuite.cli import (
     doctor,
     evaluate,
     export,
+    imitate,
     list_,
     motion,
     play,
@@ -25,7 +26,9 @@ from rlsuite.cli import (
 )
 from rlsuite.errors import RlsuiteError, nearest
 
-COMMANDS = (compare, train, resume, evaluate, play, tune, export, list_, motion, reproduce, doctor, completion)
+COMMANDS = (
+    compare, train, imitate, resume, evaluate, play, tune, export, list_, motion, reproduce, doctor, completion
+)  # fmt: skip
 
 
 class Parser(argparse.ArgumentParser):

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rlsuite.cli.arguments import add_env_kwargs, add_set, positive_int, seed
+from rlsuite.cli.arguments import add_env_kwargs, add_minutes, add_set, positive_int, seed
 from rlsuite.cli.training_display import TrainingDisplay, add_display
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         metavar="N",
         help="steps to learn from (default: the preset's, or 1e5)",
     )
+    add_minutes(parser)
     parser.add_argument("--n-envs", type=positive_int, metavar="N", help="environments stepped together (deep agents)")
     parser.add_argument("--seed", type=seed, metavar="K", help="default: 0")
     add_set(parser, grid=False)
@@ -46,6 +47,21 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings in YAML; the config.yaml of a run is one")
     parser.add_argument("--show-config", action="store_true", help="print all settings and their sources, and stop")
 
+    add_recording(parser)
+
+    images = parser.add_argument_group("preprocessing of observations (deep agents)")
+    images.add_argument("--pixels", action="store_true", default=None, help="observe what the environment renders")
+    images.add_argument("--max-and-skip", type=positive_int, metavar="N", help="repeat actions, maximum of two frames")
+    images.add_argument("--grayscale", action="store_true", default=None, help="grey images")
+    images.add_argument("--resize", type=positive_int, metavar="N", help="images of N x N")
+    images.add_argument("--frame-stack", type=positive_int, metavar="N", help="the last N observations at once")
+
+    add_machine(parser)
+    return parser
+
+
+def add_recording(parser: argparse.ArgumentParser) -> None:
+    """How often a run is evaluated, saved and logged."""
     progress = parser.add_argument_group("evaluating, saving, logging; every N environment steps")
     progress.add_argument("--eval-freq", type=positive_int, metavar="N", help="evaluate (default: a tenth of the run)")
     progress.add_argument("--eval-episodes", type=positive_int, metavar="N", help="per evaluation (default: 10)")
@@ -67,13 +83,9 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         help="film evaluations that are a new best, a quarter of the run apart (default for deep agents)",
     )
 
-    images = parser.add_argument_group("preprocessing of observations (deep agents)")
-    images.add_argument("--pixels", action="store_true", default=None, help="observe what the environment renders")
-    images.add_argument("--max-and-skip", type=positive_int, metavar="N", help="repeat actions, maximum of two frames")
-    images.add_argument("--grayscale", action="store_true", default=None, help="grey images")
-    images.add_argument("--resize", type=positive_int, metavar="N", help="images of N x N")
-    images.add_argument("--frame-stack", type=positive_int, metavar="N", help="the last N observations at once")
 
+def add_machine(parser: argparse.ArgumentParser) -> None:
+    """Where a run computes, lands and shows itself."""
     machine = parser.add_argument_group("machine and output")
     machine.add_argument("--device", metavar="NAME", help="auto (default), cpu, cuda, cuda:1 …")
     machine.add_argument(
@@ -82,14 +94,17 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     machine.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR", help="default: runs")
     machine.add_argument("--name", help="of the run (default: run1, run2 …)")
     add_display(machine)  # type: ignore[arg-type]  # a group adds arguments as a parser does
-    return parser
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, showing progress; say where the run is."""
+    return train_as(make_plan(arguments), arguments)
+
+
+def train_as(plan: TrainingPlan, arguments: argparse.Namespace) -> int:
+    """The same for a plan that is made."""
     from rlsuite.experiments.presets import show
 
-    plan = make_plan(arguments)
     if arguments.show_config:
         print(show(plan), end="")
         return 0
@@ -98,7 +113,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     console = OutputConsole()
     with TrainingDisplay(arguments, console, plan.n_timesteps) as display:
-        _, folder = train(plan, display)
+        _, folder = train(plan, display, minutes=arguments.minutes)
     console.print(f"run: {folder}", highlight=False, markup=False, soft_wrap=True)
     return 0
 

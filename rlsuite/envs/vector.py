@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, Literal, TypeAlias, get_args
 
 import gymnasium as gym
@@ -21,6 +22,7 @@ def make_vec_env(
     preprocessing: Preprocessing | None = None,
     max_episode_steps: int | None = None,
     vectorization: Vectorization = "auto",
+    autoreset_mode: AutoresetMode | None = None,
     **kwargs: Any,
 ) -> gym.Env[Any, Any] | VectorEnv[Any, Any, Any]:
     """What an agent learns from: one environment for ``num_envs=1``, else a vector environment.
@@ -34,6 +36,7 @@ def make_vec_env(
             autoreset mode SAME_STEP; ``native`` is the environment's own vector entry point, in its own mode, and a
             vector environment also for ``num_envs=1``. ``auto``: native for the suite's own that have one and for
             those that have nothing else, else sync.
+        autoreset_mode: of native ones that take it, where it is not to be their own.
         **kwargs: arguments of the environment.
 
     Raises:
@@ -49,6 +52,8 @@ def make_vec_env(
     only_native = spec.entry_point is None and spec.vector_entry_point is not None
     own = spec.namespace == NAMESPACE and spec.vector_entry_point is not None and num_envs > 1 and not preprocessing
     if vectorization == "native" or (vectorization == "auto" and (only_native or own)):
+        if autoreset_mode is not None and takes_autoreset_mode(spec):
+            kwargs = {"autoreset_mode": autoreset_mode.value, **kwargs}
         return _native(spec, num_envs, preprocessing, max_episode_steps, kwargs)
     if only_native:
         raise InvalidEnvironmentError(f"{spec.id} exists only as a vector environment: choose native vectorization")
@@ -70,6 +75,13 @@ def make_vec_env(
         return make()
     vector = AsyncVectorEnv if vectorization == "async" else SyncVectorEnv
     return vector([make] * num_envs, autoreset_mode=AutoresetMode.SAME_STEP)
+
+
+def takes_autoreset_mode(spec: gym.envs.registration.EnvSpec) -> bool:
+    """Whether the environment's own vector environment takes ``autoreset_mode``."""
+    entry: Any = spec.vector_entry_point
+    creator = gym.envs.registration.load_env_creator(entry) if isinstance(entry, str) else entry
+    return "autoreset_mode" in inspect.signature(creator).parameters
 
 
 def _native(

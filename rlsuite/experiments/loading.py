@@ -13,6 +13,7 @@ from rlsuite.errors import HyperparameterError, RecordError
 from rlsuite.experiments.checkpoints import checkpoint_names, choose_checkpoint, read_checkpoint
 from rlsuite.experiments.records import CHECKPOINTS, CONFIG, find_records, read_config
 from rlsuite.experiments.run_environment import RunEnvironment
+from rlsuite.experiments.run_files import located
 from rlsuite.experiments.training_plan import learns_from_batches
 from rlsuite.imports import require_trust
 
@@ -99,7 +100,7 @@ def what_was_run(folder: Path, *, trust: bool = False) -> tuple[str, RunEnvironm
         require_trust(env_id)
         if algo not in sb3.NAMES:  # whose colon is no module's
             require_trust(algo)
-    return algo, RunEnvironment(env_id, kwargs, preprocessing, n_envs)
+    return algo, RunEnvironment(env_id, located(kwargs, folder), preprocessing, n_envs, algo in sb3.NAMES)
 
 
 def _count(value: Any, name: str, path: Path) -> int:

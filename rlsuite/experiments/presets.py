@@ -17,6 +17,7 @@ from rlsuite.agents.registry import agent_class
 from rlsuite.envs.registration import find_spec
 from rlsuite.errors import RecordError
 from rlsuite.experiments.records import slug
+from rlsuite.experiments.run_files import located
 from rlsuite.experiments.training_plan import (
     NESTED,
     OF_A_RECORD,
@@ -80,7 +81,10 @@ def read_config_file(path: Path) -> Layer:
         raise RecordError(f"cannot read --config {path}: {reason}") from None
     settings = _read_yaml(text, f"--config {path}")
     require_known(settings, str(path))
-    return Layer(str(path), {key: value for key, value in settings.items() if key not in OF_A_RECORD})
+    settings = {key: value for key, value in settings.items() if key not in OF_A_RECORD}
+    if isinstance(settings.get("env_kwargs"), dict):
+        settings["env_kwargs"] = located(settings["env_kwargs"], path.parent)
+    return Layer(str(path), settings)
 
 
 def merge(layers: Iterable[Layer]) -> tuple[dict[str, Any], dict[str, str]]:

@@ -19,13 +19,14 @@ import numpy as np
 
 from rlsuite.agents.base import Agent
 from rlsuite.agents.callbacks import BaseCallback
-from rlsuite.agents.evaluation import episode_seeds, evaluate_policy
+from rlsuite.agents.evaluation import episode_seeds
 from rlsuite.errors import InvalidEnvironmentError, RecordError
 from rlsuite.experiments.checkpoints import BEST, prune, saved_steps, steps_name
 from rlsuite.experiments.interrupts import DeferredInterrupt
 from rlsuite.experiments.records import EVALUATIONS, METRICS, RunWriter, read_rows
 from rlsuite.experiments.run_environment import RunEnvironment
 from rlsuite.experiments.runner import acts_deterministically
+from rlsuite.experiments.scoring import scorer_for
 from rlsuite.experiments.training_plan import TrainingPlan, learns_from_batches
 from rlsuite.files import write_atomically
 from rlsuite.seeding import run_seeds
@@ -82,6 +83,7 @@ class Recorder(BaseCallback):
 
     Attributes:
         interrupted: whether learning was stopped because ``interrupt`` was requested.
+        out_of_time: whether it was stopped because the clock (``time.perf_counter``) has passed ``stop_at``.
     """
 
     def __init__(
@@ -92,13 +94,15 @@ class Recorder(BaseCallback):
         interrupt: DeferredInterrupt,
         on_report: Callable[[Report], None],
         tensorboard: Any = None,
+        stop_at: float = np.inf,
     ) -> None:
         super().__init__()
         self.plan, self.environment, self.writer = plan, environment, writer
         self.interrupt, self.on_report, self.tensorboard = interrupt, on_report, tensorboard
-        self.eval_env = environment.single()
         self.eval_seed = run_seeds(plan.seed).evaluation
-        self.interrupted = False
+        self.scorer = scorer_for(environment, plan.eval_episodes)
+        self.interrupted = self.out_of_time = False
+        self.stop_at = stop_at
         rows, evaluations = (list(read_rows(writer.folder / name)) for name in (METRICS, EVALUATIONS))
         self._elapsed_before = float(rows[-1].get(ELAPSED) or 0.0) if rows else 0.0
         self._last = {
@@ -140,6 +144,9 @@ class Recorder(BaseCallback):
             self.interrupted = True
             return False
         clock = time.perf_counter()
+        if clock >= self.stop_at:
+            self.out_of_time = True
+            return False
         if clock - self._shown > PROGRESS_SECONDS:
             self._shown = clock
             self.on_report(Report(now, {}))
@@ -159,7 +166,7 @@ class Recorder(BaseCallback):
 
     def close(self) -> None:
         """Close the environments made for evaluations and clips."""
-        self.eval_env.close()
+        self.scorer.close()
         if self._clips is not None:
             self._clips.close()
 
@@ -188,20 +195,8 @@ class Recorder(BaseCallback):
     def evaluate(self) -> None:
         """Play the evaluation episodes; keep the agent if it is the best so far."""
         agent: Any = self.agent
-        scores, lengths = evaluate_policy(
-            agent,
-            self.eval_env,
-            n_eval_episodes=self.plan.eval_episodes,
-            deterministic=evaluates_deterministically(agent),
-            seed=self.eval_seed,
-            return_episode_rewards=True,
-        )
-        row = {
-            STEPS: self.num_timesteps,
-            "eval/mean_reward": float(np.mean(scores)),
-            "eval/std_reward": float(np.std(scores)),
-            "eval/mean_ep_length": float(np.mean(lengths)),
-        }
+        scores = self.scorer(agent, deterministic=evaluates_deterministically(agent), seed=self.eval_seed)
+        row = {STEPS: self.num_timesteps, **scores}
         self._append(EVALUATIONS, "evaluate", row)
         if row["eval/mean_reward"] > self.best:
             self.best = row["eval/mean_reward"]
@@ -237,7 +232,7 @@ class _Tick(BaseCallback):
 
     def _on_step(self) -> bool:
         if self.recorder._seen == self.num_timesteps:
-            return not self.recorder.interrupted
+            return not (self.recorder.interrupted or self.recorder.out_of_time)
         return self.recorder.on_step()
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import gymnasium as gym
-from gymnasium.vector import VectorEnv
+from gymnasium.vector import AutoresetMode, VectorEnv
 
 from rlsuite.envs.preprocessing import Preprocessing
 from rlsuite.envs.vector import make_vec_env
@@ -15,12 +15,17 @@ from rlsuite.envs.vector import make_vec_env
 
 @dataclass(frozen=True)
 class RunEnvironment:
-    """How to make them again and again, all alike; ``kwargs`` may hold ``max_episode_steps``."""
+    """How to make them again and again, all alike; ``kwargs`` may hold ``max_episode_steps``.
+
+    ``same_step``: a batch of the environment's own kind begins the next episode in the step that ends one, which
+    stable-baselines3 needs; else in the environment's own way.
+    """
 
     env_id: str
     kwargs: dict[str, Any] = field(default_factory=dict)
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     n_envs: int = 1
+    same_step: bool = False
 
     def batch(self) -> Any:
         """What the agent learns in: an ``Env``, or a ``VectorEnv`` for ``n_envs`` above 1.
@@ -28,7 +33,10 @@ class RunEnvironment:
         Raises:
             RlsuiteError: the environment cannot be made.
         """
-        return make_vec_env(self.env_id, self.n_envs, preprocessing=self.preprocessing, **self.kwargs)
+        mode = AutoresetMode.SAME_STEP if self.same_step else None
+        return make_vec_env(
+            self.env_id, self.n_envs, preprocessing=self.preprocessing, autoreset_mode=mode, **self.kwargs
+        )
 
     def single(self, render_mode: str | None = None) -> gym.Env[Any, Any]:
         """One more environment, which has nothing to do with those of :meth:`batch`.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import shlex
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -28,6 +30,7 @@ from rlsuite.experiments.provenance import provenance
 from rlsuite.experiments.recording import Recorder, Report, cut_after
 from rlsuite.experiments.records import CONFIG, RunWriter, dump_yaml, read_config, run_folder, slug
 from rlsuite.experiments.run_environment import RunEnvironment
+from rlsuite.experiments.run_files import located, new_files
 from rlsuite.experiments.training_plan import TrainingPlan, hyperparameters_of, learns_from_batches
 from rlsuite.files import write_atomically
 
@@ -36,20 +39,28 @@ __all__ = ["Report", "TrainingPlan", "new_run_folder", "resume", "train"]
 logger = logging.getLogger("rlsuite")
 
 
-def train(plan: TrainingPlan, on_report: Callable[[Report], None] = lambda _: None) -> tuple[Agent, Path]:
+def train(
+    plan: TrainingPlan, on_report: Callable[[Report], None] = lambda _: None, *, minutes: float | None = None
+) -> tuple[Agent, Path]:
     """Train as planned; the agent and the folder of its record.
 
     Every ``save_freq`` steps, at the end and on Ctrl-C a checkpoint is written from which :func:`resume` goes on as if
     nothing had happened; ``checkpoints/best`` whenever an evaluation beats all earlier ones.
+
+    Args:
+        minutes: of wall clock, evaluations included, after which learning stops where it is, with a checkpoint, if the
+            steps of the plan are not learned by then.
 
     Raises:
         RlsuiteError: bad input, an existing record under ``plan.name``, or a record that cannot be written.
         DivergenceError: a loss is no longer finite; the message names the last good checkpoint.
         KeyboardInterrupt: what was learned has been saved; the message says how to go on.
     """
+    stop_at = _stop_at(minutes)
     folder = new_run_folder(plan)
-    environment = environment_of(plan)
     with ExitStack() as stack:
+        stack.enter_context(new_files(plan.files, folder))
+        environment = environment_of(plan, folder)
         stack.enter_context(environment.rendering())
         env = environment.batch()
         stack.callback(env.close)
@@ -58,7 +69,7 @@ def train(plan: TrainingPlan, on_report: Callable[[Report], None] = lambda _: No
         if plan.sources:
             config["sources"] = plan.sources
         writer = stack.enter_context(RunWriter(folder, config | {"provenance": provenance()}, new=True))
-        with _recording(plan, environment, writer, on_report) as recorder:
+        with _recording(plan, environment, writer, on_report, stop_at) as recorder:
             _learn(agent, recorder, 0, plan.n_timesteps)
     return agent, folder
 
@@ -68,6 +79,7 @@ def resume(
     on_report: Callable[[Report], None] = lambda _: None,
     *,
     n_timesteps: int | None = None,
+    minutes: float | None = None,
     trust: bool = False,
 ) -> tuple[Agent, bool]:
     """Go on with a run from its newest whole checkpoint to its end: the agent, and whether there was anything to do.
@@ -79,11 +91,13 @@ def resume(
     Args:
         n_timesteps: when the run is finished, learn that many more steps, as a new call of ``learn``: schedules begin
             anew. This is written to ``config.yaml``, so that a stopped extension is resumed without naming it again.
+        minutes: as of :func:`train`, counted from now.
         trust: import the modules that the run names, which runs their code.
 
     Raises:
         RecordError: there is no such run, it is damaged, or another process is writing it.
     """
+    stop_at = _stop_at(minutes)
     folder = require_run(run)
     config = read_config(folder)
     if "budget" in config:
@@ -91,7 +105,7 @@ def resume(
     if "provenance" not in config or "n_timesteps" not in config:  # the last entry, and the first that resuming needs
         raise RecordError(f"{folder / CONFIG} is incomplete: it does not hold n_timesteps and provenance")
     plan = _recorded_plan(config, folder / CONFIG, trust)
-    environment = environment_of(plan)
+    environment = environment_of(plan, folder)
     _warn_of_versions(config)
     with ExitStack() as stack:
         writer = stack.enter_context(RunWriter(folder, config))
@@ -114,10 +128,10 @@ def resume(
             return agent, False
         cut_after(folder, steps)
         discard_after(folder, steps)
-        with _recording(plan, environment, writer, on_report, resume_step=steps) as recorder:
+        with _recording(plan, environment, writer, on_report, stop_at, resume_step=steps) as recorder:
             if steps - began < amount:
                 _learn(agent, recorder, began, amount)
-            if n_timesteps is not None:
+            if n_timesteps is not None and not recorder.out_of_time:
                 began, amount = agent.num_timesteps, checked_amount(n_timesteps, "n_timesteps")
                 extensions = [*config.get("extensions", []), {"from": began, "n_timesteps": amount}]
                 rest = {key: value for key, value in config.items() if key not in ("extensions", "provenance")}
@@ -127,13 +141,18 @@ def resume(
     return agent, True
 
 
-def environment_of(plan: TrainingPlan) -> RunEnvironment:
-    """The environments of a plan."""
-    return RunEnvironment(plan.env_id, plan.env_kwargs, plan.preprocessing, plan.n_envs)
+def environment_of(plan: TrainingPlan, folder: Path) -> RunEnvironment:
+    """The environments of a plan, the files they need in ``folder``.
+
+    Raises:
+        RecordError: a file that they need is not there.
+    """
+    same_step = plan.algo in sb3.NAMES
+    return RunEnvironment(plan.env_id, located(plan.env_kwargs, folder), plan.preprocessing, plan.n_envs, same_step)
 
 
 def new_run_folder(plan: TrainingPlan) -> Path:
-    """``runs/ENV/ALGO/NAME-sSEED``; without a name, the first free ``run1``, ``run2`` …"""
+    """``runs/ENV/ALGO/NAME-sSEED``; without a name, the first free ``run1``, ``run2`` … (or another label than run)."""
     algo = plan.agent_type.name
 
     def folder(name: str) -> Path:
@@ -148,10 +167,10 @@ def new_run_folder(plan: TrainingPlan) -> Path:
                 "--name or remove it"
             )
         return folder(plan.name)
-    number = 1
-    while (folder(f"run{number}") / CONFIG).exists():
+    number, label = 1, slug(plan.label)
+    while (folder(f"{label}{number}") / CONFIG).exists():
         number += 1
-    return folder(f"run{number}")
+    return folder(f"{label}{number}")
 
 
 def resume_command(folder: Path, plan: TrainingPlan) -> str:
@@ -170,6 +189,7 @@ def _recording(
     environment: RunEnvironment,
     writer: RunWriter,
     on_report: Callable[[Report], None],
+    stop_at: float,
     resume_step: int | None = None,
 ) -> Iterator[Recorder]:
     """A recorder, with everything it needs open."""
@@ -187,7 +207,7 @@ def _recording(
             if resume_step is None:
                 shown = {"algo": plan.algo, "env": plan.env_id, "n_envs": plan.n_envs, "seed": plan.seed}
                 tensorboard.hparams(shown | hyperparameters_of(plan.agent_type, plan.values))
-        recorder = Recorder(plan, environment, writer, interrupt, on_report, tensorboard)
+        recorder = Recorder(plan, environment, writer, interrupt, on_report, tensorboard, stop_at)
         stack.callback(recorder.close)
         yield recorder
 
@@ -202,7 +222,12 @@ def _learn(agent: Any, recorder: Recorder, began: int, amount: int) -> None:
             agent.resume(recorder.ticks)
         else:
             agent.learn(began + amount - agent.num_timesteps, recorder.ticks)
-        if not recorder.interrupted:
+        recorder.out_of_time &= agent.num_timesteps - began < amount
+        if recorder.out_of_time:
+            recorder.save()
+            command = resume_command(folder, plan)
+            logger.warning("the time is up: %d steps are saved; go on with `%s`", agent.num_timesteps, command)
+        elif not recorder.interrupted:
             recorder.finish()
     except DivergenceError as error:
         good = _newest_name(folder)
@@ -216,6 +241,11 @@ def _learn(agent: Any, recorder: Recorder, began: int, amount: int) -> None:
         raise KeyboardInterrupt(
             f"{agent.num_timesteps} steps are saved; go on with `{resume_command(folder, plan)}`"
         ) from None
+
+
+def _stop_at(minutes: float | None) -> float:
+    """The reading of ``time.perf_counter`` at which learning stops."""
+    return math.inf if minutes is None else time.perf_counter() + 60.0 * minutes
 
 
 def _newest_name(folder: Path) -> str | None:

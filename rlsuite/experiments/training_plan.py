@@ -44,8 +44,10 @@ class TrainingPlan:
     """A run to train.
 
     Attributes:
-        values: hyperparameters that differ from the algorithm's defaults. out, name: where the record goes.
+        values: hyperparameters that differ from the algorithm's defaults.
+        out, name: where the record goes; without a name it is ``label`` and the first free number.
         sources: where each setting came from, by dotted name, for ``config.yaml``.
+        files: written into the run's folder, by name; ``env_kwargs`` name them (:mod:`rlsuite.experiments.run_files`).
         others: fields of :class:`Settings`.
     """
 
@@ -59,6 +61,7 @@ class TrainingPlan:
     eval_episodes: int = 10
     out: Path = Path("runs")
     name: str | None = None
+    label: str = "run"
     n_envs: int = 1
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     save_freq: int = 0
@@ -69,6 +72,7 @@ class TrainingPlan:
     tensorboard: bool | None = None  # for deep agents; so clips
     clips: bool | None = None
     sources: dict[str, str] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, share in (("eval_freq", 10), ("save_freq", 10), ("log_interval", 100)):

@@ -36,6 +36,15 @@ def save(clip: MotionClip, path: str | Path) -> None:
     Raises:
         MotionError: the provenance holds something that is not a plain JSON value.
     """
+    write_atomically(path, encoded(clip))
+
+
+def encoded(clip: MotionClip) -> bytes:
+    """What :func:`save` writes.
+
+    Raises:
+        MotionError: the provenance holds something that is not a plain JSON value.
+    """
     header = {
         "format": FORMAT,
         "version": VERSION,
@@ -55,7 +64,7 @@ def save(clip: MotionClip, path: str | Path) -> None:
         raise MotionError(f"clip {clip.name!r}: provenance must be plain JSON values: {error}") from error
     buffer = io.BytesIO()
     np.savez_compressed(buffer, header=np.array(text), qpos=clip.qpos, **arrays)
-    write_atomically(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def load(path: str | Path) -> MotionClip:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from rlsuite.errors import MotionError, RlsuiteError
 from rlsuite.motion import meshes, models
 from rlsuite.motion.clip import MotionClip
+from rlsuite.motion.skeleton import Skeleton
 
 if TYPE_CHECKING:
     import mujoco
@@ -46,6 +47,50 @@ def require_viewer() -> Any:
             f"the viewer needs {error.name}: pip install 'rlsuite[viewer]'; --video and --strip need no viewer"
         ) from error
     return viser
+
+
+def start_server(port: int, label: str) -> tuple[Any, str]:
+    """A server on 127.0.0.1 and the address of its page; port 0 takes a free one, one that is taken the next.
+
+    Raises:
+        MotionError: the port may not be used. RlsuiteError: viser or trimesh is not installed.
+    """
+    viser = require_viewer()
+    _require_port(port)
+    with contextlib.redirect_stdout(io.StringIO()):  # it greets, asked or not
+        server = viser.ViserServer(host=HOST, port=port or _free_port(), label=label, verbose=False)
+    server.scene.set_up_direction("+z")
+    return server, f"http://{HOST}:{server.get_port()}"
+
+
+def stop_server(server: Any) -> None:
+    """End it without a word."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        server.stop()
+
+
+def add_floor(server: Any, height: float = 0.0) -> None:
+    """A grid without end."""
+    server.scene.add_grid(
+        "/floor", infinite_grid=True, cell_size=0.5, section_size=1.0, cell_color=(214, 218, 224),
+        section_color=(176, 184, 194), plane_color=(240, 242, 245), plane_opacity=1.0, fade_distance=40.0,
+        shadow_opacity=0.25, position=(0.0, 0.0, height),
+    )  # fmt: skip
+
+
+def add_body(server: Any, name: str, skeleton: Skeleton, model: mujoco.MjModel, *, ghost: bool) -> Any:
+    """The frames of a body's parts, to be moved, and what is drawn in them."""
+    scene = server.scene
+    frames = [scene.add_frame(f"{name}/{b}", show_axes=False) for b in skeleton.body_names]
+    parts = [
+        scene.add_mesh_simple(
+            f"{name}/{skeleton.body_names[part.body]}/part{i}", part.vertices, part.faces,
+            color=GHOST_COLOUR if ghost else part.colour, opacity=GHOST_OPACITY if ghost else None,
+            cast_shadow=not ghost,
+        )
+        for i, part in enumerate(meshes.body_parts(model))
+    ]  # fmt: skip
+    return frames, parts
 
 
 def side_by_side(clips: Sequence[MotionClip]) -> Array:
@@ -100,12 +145,8 @@ class Viewer:
     ) -> None:
         if not clips or len(ghosts) > len(clips):
             raise MotionError("a viewer needs at least one clip, and at most one ghost for each")
-        viser = require_viewer()
-        _require_port(port)
         self._body = body
-        with contextlib.redirect_stdout(io.StringIO()):  # it greets, asked or not
-            self.server = viser.ViserServer(host=HOST, port=port or _free_port(), label="rlsuite motion", verbose=False)
-        self.url = f"http://{HOST}:{self.server.get_port()}"
+        self.server, self.url = start_server(port, "rlsuite motion")
         self.duration = max(clip.duration for clip in clips)
         self._lock = threading.Lock()
         self._closed = threading.Event()
@@ -123,16 +164,10 @@ class Viewer:
     # Building the stage --------------------------------------------------------------------------------------------
 
     def _set_stage(self) -> None:
-        scene = self.server.scene
-        scene.set_up_direction("+z")
         everything = np.concatenate([shown.positions.reshape(-1, 3) for shown in self.shown])
         low, high = everything.min(axis=0), everything.max(axis=0)
         centre, size = (low + high) / 2.0, float(np.linalg.norm(high - low))
-        scene.add_grid(
-            "/floor", infinite_grid=True, cell_size=0.5, section_size=1.0, cell_color=(214, 218, 224),
-            section_color=(176, 184, 194), plane_color=(240, 242, 245), plane_opacity=1.0, fade_distance=40.0,
-            shadow_opacity=0.25, position=(0.0, 0.0, min(0.0, float(low[2])) - 0.001),
-        )  # fmt: skip
+        add_floor(self.server, min(0.0, float(low[2])) - 0.001)
         camera = self.server.initial_camera
         camera.position = tuple(centre + np.array([0.55, -0.75, 0.32]) * max(2.4, 0.55 * size))
         camera.look_at = tuple(centre)
@@ -141,15 +176,7 @@ class Viewer:
         scene, model = self.server.scene, models.drawn_as(clip.skeleton, self._body)
         positions, turns = clip.bodies
         positions = positions + shift
-        frames = [scene.add_frame(f"{name}/{b}", show_axes=False) for b in clip.skeleton.body_names]
-        parts = [
-            scene.add_mesh_simple(
-                f"{name}/{clip.skeleton.body_names[part.body]}/part{i}", part.vertices, part.faces,
-                color=GHOST_COLOUR if ghost else part.colour, opacity=GHOST_OPACITY if ghost else None,
-                cast_shadow=not ghost,
-            )
-            for i, part in enumerate(meshes.body_parts(model))
-        ]  # fmt: skip
+        frames, parts = add_body(self.server, name, clip.skeleton, model, ghost=ghost)
         links = [(i, p) for i, p in enumerate(clip.skeleton.parents) if p >= 0]
         segments = positions[0][np.array(links, np.intp).reshape(-1, 2)]
         bones = scene.add_line_segments(f"{name}/bones", segments, BONE_COLOUR, thickness=0.012, visible=False)
@@ -253,8 +280,7 @@ class Viewer:
     def close(self) -> None:
         self._closed.set()
         self._thread.join(timeout=2.0)
-        with contextlib.redirect_stdout(io.StringIO()):
-            self.server.stop()
+        stop_server(self.server)
 
 
 def _local_time(clip: MotionClip, when: float) -> float:

@@ -85,9 +85,7 @@ def test_recording_does_not_disturb_learning(tmp_path):
 
 def test_the_best_agent_is_that_of_the_best_evaluation(tmp_path, monkeypatch):
     scores = iter([1.0, 5.0, 3.0, 5.0])
-    monkeypatch.setattr(
-        "rlsuite.experiments.recording.evaluate_policy", lambda *_, **__: ([next(scores)] * 3, [1, 1, 1])
-    )
+    monkeypatch.setattr("rlsuite.experiments.scoring.evaluate_policy", lambda *_, **__: ([next(scores)] * 3, [1, 1, 1]))
     _, folder = train(plan(tmp_path))
     best = Wanderer.load(checkpoint_file(folder, "best"), gym.make("CartPole-v1"))
     assert best.num_timesteps == 60  # the first of equals
@@ -105,7 +103,7 @@ def test_a_loss_that_is_no_number_stops_with_step_term_and_last_good_checkpoint(
 def test_clips_are_of_new_bests_a_quarter_of_the_run_apart(tmp_path, monkeypatch):
     scores = iter(range(100))
     monkeypatch.setattr(
-        "rlsuite.experiments.recording.evaluate_policy", lambda *_, **__: ([float(next(scores))] * 3, [1, 1, 1])
+        "rlsuite.experiments.scoring.evaluate_policy", lambda *_, **__: ([float(next(scores))] * 3, [1, 1, 1])
     )
     _, folder = train(plan(tmp_path, clips=True, eval_freq=10))
     assert sorted(int(path.stem.removesuffix("_steps")) for path in (folder / "videos").glob("*.gif")) == [

@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rlsuite.cli.motion import clips
+
+if TYPE_CHECKING:
+    from rlsuite.motion.clip import MotionClip
+    from rlsuite.motion.importing import Imported
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -57,12 +61,22 @@ def run(arguments: argparse.Namespace) -> int:
         model=model,
     )
     clip_files.save(done.clip, out)
+    tell(source, done, verbose=arguments.verbose)
+    if done.after.verdict != "ok" and not arguments.verbose:
+        body = f" --body {shlex.quote(str(arguments.body))}" if arguments.body else ""
+        print(f"            rlsuite motion check {shlex.quote(str(out))}{body} tells what is left")
+    print(f"written     {out}")
+    return 0
+
+
+def tell(source: MotionClip, done: Imported, *, verbose: bool = False) -> None:
+    """What importing has done to ``source``."""
     print(
         f"read        {source.n_frames} frames at {source.fps:g} Hz, {source.duration:.2f} s, on {source.skeleton.name!r}"
     )
     if done.retargeting is None:
         print("retargeted  not needed: it is on this body already")
-    elif arguments.verbose:
+    elif verbose:
         print(done.retargeting)
     else:
         report = done.retargeting
@@ -73,19 +87,14 @@ def run(arguments: argparse.Namespace) -> int:
             f"{report.slide.mean:.1f} cm/s"
         )
     for change in done.changes:
-        if change.done or arguments.verbose:
+        if change.done or verbose:
             print(f"{'mended' if change.done else 'not mended':<11} {change.text()}")
-    if undone := [change.step for change in done.changes if not change.done and not arguments.verbose]:
+    if undone := [change.step for change in done.changes if not change.done and not verbose]:
         print(f"not mended  {', '.join(undone)}: each would make something else worse (--verbose says what)")
     counts = [int((done.after.frame_verdicts == level).sum()) for level in range(3)]
     print(
         f"checked     {done.after.verdict}: {counts[0]} frames ok, {counts[1]} warn, {counts[2]} bad; a simulation can "
         f"start from {int(done.after.startable.sum())}"
     )
-    if arguments.verbose:
+    if verbose:
         print(done.after.text())
-    elif done.after.verdict != "ok":
-        body = f" --body {shlex.quote(str(arguments.body))}" if arguments.body else ""
-        print(f"            rlsuite motion check {shlex.quote(str(out))}{body} tells what is left")
-    print(f"written     {out}")
-    return 0

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rlsuite.cli.arguments import positive_int
+from rlsuite.cli.arguments import port, positive_int
 from rlsuite.cli.motion import clips
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument("clips", nargs="+", metavar="CLIP", help=clips.CLIP_HELP)
     parser.add_argument("--ghost", metavar="CLIP", help="a reference shown transparent over the first clip")
     clips.add_body(parser, "draw the clips that are on this body as it, not as a figure of sticks")
-    parser.add_argument("--port", type=_port, default=8080, help="of the page on 127.0.0.1 (default: 8080)")
+    parser.add_argument("--port", type=port, default=8080, help="of the page on 127.0.0.1 (default: 8080)")
     parser.add_argument("--no-browser", action="store_true", help="only print the page's address")
     files = parser.add_argument_group("files instead of the browser")
     files.add_argument("--video", type=Path, metavar="FILE", help="write a film: .mp4 or .gif")
@@ -102,7 +102,7 @@ def _write(
 
     if arguments.video:
         width, height = arguments.size
-        with _log(), _progress() as progress:
+        with renderer_log(), frame_progress() as progress:
             path = filming.film_clips(
                 arguments.video, shown, ghost=ghost, body=body, seconds=arguments.seconds, speed=arguments.speed,
                 width=width, height=height, follow=not arguments.still_camera, backend=arguments.backend, progress=progress,
@@ -116,7 +116,7 @@ def _write(
 
 
 @contextmanager
-def _log() -> Iterator[None]:
+def renderer_log() -> Iterator[None]:
     """The renderer says which one it is; other libraries say nothing."""
     import logging
 
@@ -132,7 +132,7 @@ def _log() -> Iterator[None]:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
+def frame_progress() -> Iterator[Callable[[int, int], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from rlsuite.cli.console import OutputConsole
@@ -152,13 +152,6 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
     finally:
         if bar.live.is_started:
             bar.stop()
-
-
-def _port(text: str) -> int:
-    port = positive_int(text)
-    if port > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port; ports are whole numbers from 1 to 65535")
-    return port
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -1,0 +1,102 @@
+"""``rlsuite imitate``: train a policy that makes the simulated humanoid perform a clip."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rlsuite.cli import resume, train
+from rlsuite.cli.arguments import add_env_kwargs, add_minutes, add_set, positive_int, seed
+from rlsuite.cli.motion.clips import CLIP_HELP
+from rlsuite.errors import HyperparameterError
+
+if TYPE_CHECKING:
+    from rlsuite.experiments.training_plan import TrainingPlan
+
+
+def add_parser(commands: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "imitate",
+        help="train the simulated humanoid to perform a clip",
+        description="Train a policy that makes the simulated humanoid perform a clip. A motion file that is not on the "
+        "humanoid goes the way of `rlsuite motion import` first. The run is one of `rlsuite train`, with the clip in its "
+        "folder; `rlsuite evaluate` and `rlsuite play` measure and show it.",
+        epilog="example:  rlsuite imitate --clip walk --minutes 30",
+    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--clip", metavar="CLIP", help=CLIP_HELP)
+    what.add_argument(
+        "--resume", type=Path, metavar="RUN", help="go on with a run, as `rlsuite resume` does; its settings stay"
+    )
+    parser.add_argument("--reward", metavar="NAME", help="preset of the reward (default: deepmimic-code)")
+    add_minutes(parser)
+    parser.add_argument(
+        "-n",
+        "--n-timesteps",
+        type=positive_int,
+        metavar="N",
+        help="steps to learn from (default: the preset's, or 1e5)",
+    )
+    parser.add_argument("--algo", default="ppo", metavar="NAME", help="default: ppo")
+    parser.add_argument(
+        "--backend", choices=("rlsuite", "sb3"), default="rlsuite", help="whose algorithm; sb3: stable-baselines3's"
+    )
+    parser.add_argument(
+        "--n-envs", type=positive_int, metavar="N", help="bodies simulated together (default: the preset's, or 64)"
+    )
+    parser.add_argument("--seed", type=seed, metavar="K", help="default: 0")
+    add_set(parser, grid=False)
+    add_env_kwargs(parser)
+    parser.add_argument("--show-config", action="store_true", help="print all settings and their sources, and stop")
+    train.add_recording(parser)
+    train.add_machine(parser)
+    return parser
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prepare the clip and train, or go on; say where the run is and what to do with it."""
+    if arguments.resume is not None:
+        _require_no_settings(arguments)
+        arguments.trust = False
+        return resume.go_on(arguments, arguments.resume)
+    plan = make_plan(arguments)
+    return train.train_as(plan, arguments)
+
+
+def make_plan(arguments: argparse.Namespace) -> TrainingPlan:
+    """The plan that the arguments ask for, checked, with the clip it takes along."""
+    from rlsuite.cli.motion.import_ import tell
+    from rlsuite.envs.humanoid.presets import reward_terms
+    from rlsuite.experiments.env_arguments import parse_env_kwargs
+    from rlsuite.experiments.imitation import ENVIRONMENTS
+    from rlsuite.experiments.imitation.preparing import plan_imitation, prepare
+    from rlsuite.experiments.presets import preset_layers
+    from rlsuite.experiments.settings import values_for
+
+    algo = f"sb3:{arguments.algo}" if arguments.backend == "sb3" else arguments.algo
+    given = {name: getattr(arguments, name, None) for name in train.SETTINGS if name not in ("env", "algo")}
+    given = {name: value for name, value in given.items() if value is not None} | {"algo": algo}
+    if not any("n_envs" in layer.settings for layer in preset_layers(algo, ENVIRONMENTS[0])):
+        given.setdefault("n_envs", 64)
+    given["hyperparameters"] = values_for(algo, arguments.assignments) if arguments.assignments else {}
+    env_kwargs = parse_env_kwargs(ENVIRONMENTS, arguments.env_kwargs)[ENVIRONMENTS[0]]
+    if "clip" in env_kwargs:
+        raise HyperparameterError("--env-kwargs clip: the clip is named by --clip")
+    if arguments.reward is not None:
+        reward_terms(arguments.reward)
+        env_kwargs["reward"] = arguments.reward
+    clip, source, imported = prepare(arguments.clip)
+    if imported is not None and not arguments.show_config:
+        tell(source, imported)
+    return plan_imitation(clip, given | {"env_kwargs": env_kwargs}, out=arguments.out, name=arguments.name)
+
+
+def _require_no_settings(arguments: argparse.Namespace) -> None:
+    names = (*train.SETTINGS, "reward", "assignments", "env_kwargs", "name")
+    chosen = [name for name in names if name not in ("algo", "n_timesteps") and getattr(arguments, name, None)]
+    if chosen:
+        raise HyperparameterError(
+            f"--resume goes on with the settings of the run; leave out {', '.join(sorted(chosen))} (-n and --minutes are "
+            "fine)"
+        )

@@ -1,0 +1,152 @@
+"""Episodes of a policy that performs a clip, all played at once and written down as motion.
+
+Whatever a policy was trained with, it is judged by the same episodes: DeepMimic's (Peng et al. 2018, released code). The
+reward is ``deepmimic-code``; an episode begins at a random time of the clip, lasts 20 s, or until a clip that is played
+once ends, and is over when a part touches the floor that is no foot and does not come near it in the clip: a fall. A force
+that helped the root while training is switched off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+
+from rlsuite.agents.evaluation import episode_seeds
+from rlsuite.envs.humanoid.vector_env import CONTROL_RATE, HumanoidImitateVectorEnv
+from rlsuite.motion import metrics
+from rlsuite.motion.alignment import to_root
+from rlsuite.motion.body import FEET
+from rlsuite.motion.clip import MotionClip
+
+Array = NDArray[np.float64]
+Act = Callable[[NDArray[np.float32]], NDArray[Any]]  # observations (n, …) -> actions (n, …)
+
+SECONDS = 20.0
+REWARD = "deepmimic-code"
+
+
+@dataclass(frozen=True, eq=False)
+class Episode:
+    """What one body did, and what it should have done; ``T`` control steps of 1/30 s.
+
+    Attributes:
+        performed: ``T + 1`` poses, with the feet's contacts. reference: the poses it should have had. In a cycle the
+            reference moves, at every beginning, to where the body then is on the ground, as in the environment.
+        rewards: ``(T,)``. possible: control steps that the episode would have had without a fall. fell: how it ended.
+        torque: ``(T,)`` mean size of the joints' torques, N m. power: ``(T,)`` mechanical power of all of them, W.
+    """
+
+    performed: MotionClip
+    reference: MotionClip
+    rewards: Array
+    possible: int
+    fell: bool
+    torque: Array
+    power: Array
+
+    @property
+    def normalised_return(self) -> float:
+        """Mean reward over the whole time, 0 after a fall: 1 is exact tracking to the end."""
+        return float(self.rewards.sum()) / self.possible
+
+    @cached_property
+    def distances(self) -> Array:
+        """``(T + 1, b)`` metres of every part from where it should be."""
+        return metrics.distances(self.performed.bodies[0], self.reference.bodies[0])
+
+    @property
+    def mpjpe(self) -> float:
+        """Metres, in the world."""
+        return float(self.distances.mean())
+
+    @property
+    def mpjpe_root(self) -> float:
+        """Metres, both roots in one place."""
+        here, there = (clip.bodies[0] for clip in (self.performed, self.reference))
+        return metrics.mpjpe(to_root(here, here[:, 0]), to_root(there, there[:, 0]))
+
+    @property
+    def success(self) -> bool:
+        """No fall, and no part ever half a metre or more from where it should be."""
+        return not self.fell and bool(self.distances.max() < metrics.SUCCESS_DISTANCE)
+
+
+def evaluation_env(env_kwargs: Mapping[str, Any], n: int, *, seconds: float = SECONDS) -> HumanoidImitateVectorEnv:
+    """``n`` bodies to judge a policy by that was trained in an environment of ``env_kwargs``."""
+    terminate = env_kwargs.get("terminate", ())
+    contact = terminate.get("contact", {}) if isinstance(terminate, Mapping) else {}
+    given = {name: value for name, value in env_kwargs.items() if name not in ("start", "horizon", "render_mode")}
+    judged: dict[str, Any] = {
+        "reward": REWARD, "terminate": {"contact": contact}, "max_episode_steps": round(seconds * CONTROL_RATE),
+        "autoreset_mode": AutoresetMode.DISABLED,
+    }  # fmt: skip
+    env = HumanoidImitateVectorEnv(n, **(given | judged))
+    env.gone[:] = env.actions.anneal  # the root force of residual_force has faded away
+    return env
+
+
+def play(act: Act, env: HumanoidImitateVectorEnv, seed: int, *, options: dict[str, Any] | None = None) -> list[Episode]:
+    """One episode in every row of ``env`` (:func:`evaluation_env`); the same seed gives the same starts."""
+    n = env.num_envs
+    observations, _ = env.reset(seed=episode_seeds(seed, n), options=options)
+    record = _Record(env)
+    record.frame()
+    going, fell, lengths, possible = np.ones(n, np.bool_), np.zeros(n, np.bool_), np.zeros(n, np.intp), _possible(env)
+    while going.any():
+        observations, rewards, terminated, truncated, info = env.step(act(observations))
+        record.step(rewards)
+        lengths[going] += 1
+        fell |= going & info["failed"]
+        going &= ~(terminated | truncated)
+    return [record.episode(i, int(lengths[i]), int(possible[i]), bool(fell[i])) for i in range(n)]
+
+
+def _possible(env: HumanoidImitateVectorEnv) -> NDArray[np.intp]:
+    """``(n,)`` control steps from now until the time limit, or the end of a clip that is played once."""
+    steps = np.full(env.num_envs, env.limit)
+    if not env.reference.wraps:
+        steps = np.minimum(steps, np.ceil((env.reference.duration - env.times) / env.dt - 1e-6))
+    return np.maximum(steps, 1.0).astype(np.intp)
+
+
+class _Record:
+    """What is written down of all rows, step by step."""
+
+    def __init__(self, env: HumanoidImitateVectorEnv) -> None:
+        self.env = env
+        self._torque = env.physics.batch.bind("actuator_force")
+        joints = env.physics.model.actuator_trnid[:, 0]
+        self._dofs = env.physics.model.jnt_dofadr[joints]
+        self._frames: list[tuple[Array, Array, NDArray[np.bool_]]] = []
+        self._steps: list[tuple[Array, Array, Array]] = []
+
+    def frame(self) -> None:
+        env, physics = self.env, self.env.physics
+        reference = env.reference.states(env.times, env.offsets)
+        self._frames.append((physics.state.qpos.copy(), reference.qpos, physics.touching.copy()))
+
+    def step(self, rewards: Array) -> None:
+        self.frame()
+        power = np.abs(self._torque * self.env.physics.state.qvel[:, self._dofs]).sum(axis=1)
+        self._steps.append((rewards, np.abs(self._torque).mean(axis=1), power))
+
+    def episode(self, i: int, length: int, possible: int, fell: bool) -> Episode:
+        poses, reference, touching = (np.stack([frame[k][i] for frame in self._frames[: length + 1]]) for k in range(3))
+        rewards, torque, power = (np.array([step[k][i] for step in self._steps[:length]]) for k in range(3))
+        clip, skeleton = self.env.clip, self.env.reference.skeleton
+        touching[0] = touching[1]  # unknown where an episode begins
+        performed = MotionClip(
+            poses, CONTROL_RATE, skeleton, clip.name, contacts=touching[:, [skeleton.body(foot) for foot in FEET]],
+            contact_names=FEET, provenance=clip.provenance, licence=clip.licence,
+        )  # fmt: skip
+        return Episode(
+            performed.with_step("perform", clip=clip.name, fell=fell),
+            MotionClip(reference, CONTROL_RATE, skeleton, clip.name, licence=clip.licence),
+            rewards, possible, fell, torque, power,
+        )  # fmt: skip

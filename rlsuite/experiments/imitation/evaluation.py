@@ -1,0 +1,80 @@
+"""How well a policy performs a clip: one table of numbers over many episodes.
+
+Distances and time warping are those of :mod:`rlsuite.motion.metrics`, of what was performed against what should have been,
+up to the fall where there is one; means are over all frames of all episodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from rlsuite.experiments.imitation.episodes import SECONDS, Act, Episode, evaluation_env, play
+from rlsuite.experiments.imitation.pushes import BISECTIONS, push_robustness
+from rlsuite.motion import metrics
+
+EPISODES = 32
+# name: (unit, what the table calls it)
+ROWS: Mapping[str, tuple[str, str]] = {
+    "normalised_return": ("", "normalised return"),
+    "worst_return": ("", "of the worst episode"),
+    "falls": ("", "falls"),
+    "success": ("", "success at 0.5 m"),
+    "mpjpe_mm": ("mm", "MPJPE in the world"),
+    "mpjpe_root_mm": ("mm", "MPJPE from the root"),
+    "dtw_mm": ("mm", "time-warped distance"),
+    "foot_skate_mm": ("mm/frame", "foot skate"),
+    "foot_skate_reference_mm": ("mm/frame", "of the reference"),
+    "torque_nm": ("N m", "mean torque of a joint"),
+    "power_w": ("W", "mechanical power"),
+    "push_forward_n": ("N", "push forward"),
+    "push_sideways_n": ("N", "push sideways"),
+}
+
+
+def evaluate(
+    act: Act,
+    env_kwargs: Mapping[str, Any],
+    *,
+    episodes: int = EPISODES,
+    seconds: float = SECONDS,
+    seed: int = 0,
+    trials: int = 16,
+    bisections: int = BISECTIONS,
+) -> tuple[dict[str, Any], list[Episode]]:
+    """All of ``ROWS``, with ``episodes`` and ``seconds``, and the episodes themselves; 0 ``trials``: no pushes."""
+    env = evaluation_env(env_kwargs, episodes, seconds=seconds)
+    played = play(act, env, seed)
+    env.close()
+    found = summary(played) | {"episodes": episodes, "seconds": seconds}
+    if trials:
+        pushes = push_robustness(act, env_kwargs, seed, trials=trials, bisections=bisections)
+        found |= {"push_forward_n": pushes.newtons["forward"], "push_sideways_n": pushes.newtons["left"]}
+    return found, played
+
+
+def summary(episodes: Sequence[Episode]) -> dict[str, Any]:
+    """The rows that need no pushes."""
+    compared = [metrics.compare(episode.performed, episode.reference) for episode in episodes]
+    frames = [episode.performed.n_frames for episode in episodes]
+    steps = [len(episode.rewards) for episode in episodes]
+
+    def mean(name: str) -> float:
+        return float(np.average([result[name] for result in compared], weights=frames))
+
+    returns = [episode.normalised_return for episode in episodes]
+    return {
+        "normalised_return": float(np.mean(returns)),
+        "worst_return": float(np.min(returns)),
+        "falls": sum(episode.fell for episode in episodes),
+        "success": float(np.mean([episode.success for episode in episodes])),
+        "mpjpe_mm": 1000.0 * mean("mpjpe"),
+        "mpjpe_root_mm": 1000.0 * mean("mpjpe_root"),
+        "dtw_mm": 1000.0 * mean("dtw"),
+        "foot_skate_mm": 1000.0 * mean("foot_skate_a"),
+        "foot_skate_reference_mm": 1000.0 * mean("foot_skate_b"),
+        "torque_nm": float(np.average([episode.torque.mean() for episode in episodes], weights=steps)),
+        "power_w": float(np.average([episode.power.mean() for episode in episodes], weights=steps)),
+    }

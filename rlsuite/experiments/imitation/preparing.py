@@ -1,0 +1,50 @@
+"""What is imitated, made ready for training: a clip on the humanoid, and the plan of a run that carries it along."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rlsuite.experiments import presets
+from rlsuite.experiments.imitation import ENVIRONMENTS
+from rlsuite.experiments.run_files import PREFIX
+from rlsuite.experiments.training_plan import TrainingPlan
+from rlsuite.motion import body, catalogue, clip_files
+from rlsuite.motion.clip import MotionClip
+from rlsuite.motion.importing import Imported, import_clip
+
+CLIP_FILE = "clip.npz"
+
+
+def prepare(name: str | Path) -> tuple[MotionClip, MotionClip, Imported | None]:
+    """The clip to imitate, the motion that was read, and how one became the other.
+
+    A clip that is on the humanoid is taken as it is; any other motion goes the way of ``rlsuite motion import``.
+
+    Raises:
+        RlsuiteError: there is no such clip or file, it cannot be read, or it cannot be put onto the humanoid.
+    """
+    read = catalogue.find(name)
+    if read.skeleton.shape is not None and read.skeleton.same_tree(body.skeleton(body.shape_of(read.skeleton))):
+        return read, read, None
+    done = import_clip(read)
+    return replace(done.clip, name=Path(name).stem), read, done
+
+
+def plan_imitation(
+    clip: MotionClip, given: Mapping[str, Any], *, out: Path = Path("runs"), name: str | None = None
+) -> TrainingPlan:
+    """A run that trains on ``clip``, which lies in its folder as ``clip.npz``.
+
+    Args:
+        given: settings as of ``config.yaml``, over the presets; ``env`` and the clip are added.
+
+    Raises:
+        RlsuiteError: something unknown or out of range.
+    """
+    env_kwargs = {**given.get("env_kwargs", {}), "clip": f"{PREFIX}{CLIP_FILE}"}
+    settings = {"env": ENVIRONMENTS[0], **given, "env_kwargs": env_kwargs}
+    plan = presets.make_plan(settings, out=out, name=name)
+    return replace(plan, label=f"{clip.name or 'clip'}-", files={CLIP_FILE: clip_files.encoded(clip)})
