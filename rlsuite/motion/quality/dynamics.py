@@ -12,6 +12,7 @@ the root, where nothing can pull, and then the least torques (non-negative least
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -168,32 +169,54 @@ def _balance(
             projections.append(axis[:, :, None] * axis[:, None, :])
         else:
             projections.append(np.broadcast_to(np.eye(3), (motion.n, 3, 3)))
-    torques = np.zeros((motion.n, len(bodies)))
-    ground = np.zeros((motion.n, 3))
-    for t in range(motion.n):
-        near = np.flatnonzero(low[t])
-        pushes = np.tile(_EDGES, (len(near), 1)).T / weight
-        rows = [pushes, _moments(points[t, near], root[t]) / (weight * LEVER)]
-        wants = [force[t] / weight, moment[t] / (weight * LEVER)]
-        for i, body in enumerate(bodies):
-            carried = motion.below[body, owners[near]].astype(np.float64)
-            lever = _moments(points[t, near], anchors[i][t]) * np.repeat(carried, len(_EDGES))
-            rows.append(_EASE / limits[i] * projections[i][t] @ lever)
-            wants.append(_EASE / limits[i] * projections[i][t] @ needed[i][t])
-        matrix, want = np.concatenate(rows), np.concatenate(wants)
-        left = want
-        if len(near):
-            push, _ = nnls(matrix, want)
-            left = want - matrix @ push
-            ground[t] = (np.tile(_EDGES, (len(near), 1)) * push[:, None]).sum(axis=0)
-        force[t], moment[t] = left[:3] * weight, left[3:6] * weight * LEVER
-        torques[t] = np.linalg.norm(left[6:].reshape(-1, 3), axis=1) * limits / _EASE
-    return Effort(frames, tuple(bodies), torques, limits, force, moment, ground, weight)
+    carried = np.array([motion.below[body, owners] for body in bodies], np.float64).reshape(len(bodies), len(owners))
+    about = np.stack((root, *anchors))  # (1 + J, n, 3)
+    share = _EASE / limits
+    want = np.concatenate(
+        (
+            force / weight,
+            moment / (weight * LEVER),
+            *(w * np.einsum("tij,tj->ti", p, m) for w, p, m in zip(share, projections, needed, strict=True)),
+        ),
+        axis=1,
+    )  # (n, 6 + 3 J)
+    left, ground = want.copy(), np.zeros((motion.n, 3))
+    for rows, near in _alike(low):
+        matrix = _pushes(points[rows][:, near], about[:, rows], carried[:, near], projections, rows, share, weight)
+        for t, lever in zip(rows.tolist(), matrix, strict=True):
+            push, _ = nnls(lever, want[t])
+            left[t] -= lever @ push
+            ground[t] = push @ np.tile(_EDGES, (len(near), 1))
+    torques = np.linalg.norm(left[:, 6:].reshape(motion.n, -1, 3), axis=-1) * limits / _EASE
+    return Effort(
+        frames, tuple(bodies), torques, limits, left[:, :3] * weight, left[:, 3:6] * weight * LEVER, ground, weight
+    )
 
 
-def _moments(points: Array, about: Array) -> Array:
-    """``(3, 4 P)`` moments about a point of unit pushes along the edges of the friction pyramids at ``points (P, 3)``."""
-    return ((points - about) @ _TURNING).reshape(-1, 3).T
+def _alike(low: NDArray[np.bool_]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Frames with the same points near the floor, and these points, leaving out those with none."""
+    kinds, which = np.unique(low, axis=0, return_inverse=True)
+    for kind, mask in enumerate(kinds):
+        if mask.any():
+            yield np.flatnonzero(which.reshape(-1) == kind), np.flatnonzero(mask)
+
+
+def _pushes(
+    points: Array, about: Array, carried: Array, projections: list[Array], rows: NDArray[np.intp], share: Array,
+    weight: float,
+) -> Array:  # fmt: skip
+    """``(t, 6 + 3 J, 4 P)`` what unit pushes along the edges of the friction pyramids at ``points (t, P, 3)`` do to the
+    root and to the joints, each about its point of ``about (1 + J, t, 3)``."""
+    t, count = len(points), points.shape[1]
+    moments = ((points[None] - about[:, :, None]) @ _TURNING).reshape(*about.shape[:2], count, len(_EDGES), 3)
+    moments = moments.transpose(0, 1, 4, 2, 3)  # (1 + J, t, 3, P, 4)
+    out = np.empty((t, 3 * len(about) + 3, count * len(_EDGES)))
+    out[:, :3] = np.tile(_EDGES, (count, 1)).T / weight
+    out[:, 3:6] = moments[0].reshape(t, 3, -1) / (weight * LEVER)
+    for i, projection in enumerate(projections):
+        lever = (moments[1 + i] * (share[i] * carried[i])[:, None]).reshape(t, 3, -1)
+        out[:, 6 + 3 * i : 9 + 3 * i] = projection[rows] @ lever
+    return out
 
 
 def _motors(model: mujoco.MjModel, nbody: int) -> tuple[list[int], Array]:
