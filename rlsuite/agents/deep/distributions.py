@@ -205,16 +205,23 @@ class Bernoulli(Distribution):
 class DiagonalGaussian(Distribution):
     """Independent normals with the outputs as means; log standard deviations do not depend on the observation.
 
-    The environment gets the action clipped to its bounds; the log-probability is that of the unclipped one.
+    They are parameters, or with ``learn_std=False`` stay as they are. The environment gets the action clipped to its
+    bounds; the log-probability is that of the unclipped one.
     """
 
     dtype = np.float32
+    log_std: Tensor
 
-    def __init__(self, space: spaces.Box, log_std_init: float = 0.0) -> None:
+    def __init__(self, space: spaces.Box, log_std_init: float = 0.0, *, learn_std: bool = True) -> None:
         super().__init__()
         self.n_outputs = math.prod(space.shape)
         self.shape = (self.n_outputs,)
-        self.log_std = nn.Parameter(torch.full((self.n_outputs,), log_std_init))
+        log_std = torch.full((self.n_outputs,), log_std_init)
+        self.learn_std = learn_std
+        if learn_std:
+            self.log_std = nn.Parameter(log_std)
+        else:
+            self.register_buffer("log_std", log_std)
         self.env_shape, self.env_dtype, self.low, self.high = space.shape, space.dtype, space.low, space.high
         self.bounded = bool(np.isfinite(space.low).any() or np.isfinite(space.high).any())
 
@@ -241,12 +248,10 @@ class DiagonalGaussian(Distribution):
         z = (actions - outputs) * inverse_std
 
         def pullback(a: Tensor, b: Tensor | float) -> Tensor:
-            b_total = b.sum() if isinstance(b, Tensor) else b * len(outputs)
-            own = a @ (z * z) - a.sum() + b_total
-            if self.log_std.grad is None:
-                self.log_std.grad = own
-            else:
-                self.log_std.grad += own
+            if self.learn_std:
+                b_total = b.sum() if isinstance(b, Tensor) else b * len(outputs)
+                own = a @ (z * z) - a.sum() + b_total
+                self.log_std.grad = own if self.log_std.grad is None else self.log_std.grad.add_(own)
             return z * inverse_std * a[:, None]
 
         return gaussian_log_prob(z, log_std), self.entropy(outputs).detach(), pullback
@@ -268,8 +273,8 @@ class SquashedGaussian(DiagonalGaussian):
     nodes: Tensor
     weights: Tensor
 
-    def __init__(self, space: spaces.Box, log_std_init: float = 0.0) -> None:
-        super().__init__(space, log_std_init)
+    def __init__(self, space: spaces.Box, log_std_init: float = 0.0, *, learn_std: bool = True) -> None:
+        super().__init__(space, log_std_init, learn_std=learn_std)
         if not space.is_bounded("both"):
             raise InvalidEnvironmentError(f"squashed actions need bounds, which {space} does not have")
         nodes, weights = np.polynomial.hermite_e.hermegauss(32)
@@ -313,7 +318,9 @@ def rsample(mean: Tensor, log_std: Tensor, noise: Tensor) -> tuple[Tensor, Tenso
     return torch.tanh(u), gaussian_log_prob(noise, log_std) - log_det_tanh(u).sum(-1)
 
 
-def distribution_for(space: gym.Space[Any], *, log_std_init: float = 0.0, squash: bool = False) -> Distribution:
+def distribution_for(
+    space: gym.Space[Any], *, log_std_init: float = 0.0, learn_std: bool = True, squash: bool = False
+) -> Distribution:
     """The distribution over the actions of ``space``.
 
     Raises:
@@ -329,7 +336,7 @@ def distribution_for(space: gym.Space[Any], *, log_std_init: float = 0.0, squash
     if isinstance(space, spaces.MultiBinary):
         return Bernoulli(space)
     if isinstance(space, spaces.Box):
-        return (SquashedGaussian if squash else DiagonalGaussian)(space, log_std_init)
+        return (SquashedGaussian if squash else DiagonalGaussian)(space, log_std_init, learn_std=learn_std)
     raise InvalidEnvironmentError(f"no distribution over the actions of {space}; give Discrete, MultiDiscrete, "
                                   "MultiBinary or Box actions")  # fmt: skip
 

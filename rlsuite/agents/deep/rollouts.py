@@ -37,6 +37,7 @@ class OnPolicyHyperparameters:
     activation: str = hyperparameter("tanh", "activation of hidden layers", choices=tuple(ACTIVATIONS))
     ortho_init: bool = hyperparameter(True, "whether weights begin orthogonal")
     log_std_init: float = hyperparameter(0.0, "initial log standard deviation of continuous actions")
+    learn_std: bool = hyperparameter(True, "whether that standard deviation is learned, or stays")
     squash: bool = hyperparameter(False, "whether continuous actions are the tanh of a Gaussian, scaled to the bounds")
     use_action_masks: bool = hyperparameter(False, "whether info['action_mask'] forbids actions")
     normalize_observations: bool = hyperparameter(False, "whether observations are scaled by running mean and std")
@@ -119,7 +120,9 @@ class OnPolicyAgent(DeepAgent):
             raise HyperparameterError(f"use_action_masks is for Discrete actions, not {self.action_space}")
         if h.normalize_observations and not takes_vectors(self.observation_space):
             raise HyperparameterError("normalize_observations is for vectors, not for images, which are scaled anyway")
-        distribution = distribution_for(self.action_space, log_std_init=h.log_std_init, squash=h.squash)
+        distribution = distribution_for(
+            self.action_space, log_std_init=h.log_std_init, learn_std=h.learn_std, squash=h.squash
+        )
         self.policy = ActorCriticPolicy(
             self.observation_space,
             distribution,

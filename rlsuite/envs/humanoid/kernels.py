@@ -75,6 +75,16 @@ def angle(q: Quaternion) -> float:
 
 
 @kernel
+def rotation_vector(q: Quaternion) -> Vector:
+    """Axis times angle, of the shorter way round."""
+    length = sqrt(q[1] * q[1] + q[2] * q[2] + q[3] * q[3])
+    if length < 1e-12:
+        return 0.0, 0.0, 0.0
+    share = (angle(q) if q[0] >= 0.0 else -angle(q)) / length
+    return share * q[1], share * q[2], share * q[3]
+
+
+@kernel
 def heading(q: Quaternion) -> Quaternion:
     """The turn about the vertical that is closest to the rotation; none where it lies upside down."""
     length = sqrt(q[0] * q[0] + q[3] * q[3])

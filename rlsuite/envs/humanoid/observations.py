@@ -23,6 +23,7 @@ from rlsuite.envs.humanoid.kernels import (
     multiply,
     quaternion,
     rotate,
+    rotation_vector,
     vector,
 )
 from rlsuite.envs.humanoid.state import BodyState
@@ -41,6 +42,7 @@ class View:
         state: of the body. future: the reference of the next control steps, nearest first.
         phase: ``(n,)`` from 0 to 1. turn: radians that phase 1 stands for: a whole turn of a cycle, half a turn of a clip
             played once. touching: ``(n, b)``. previous: ``(n, m)`` the last action. ends: hands and feet.
+        now: the reference at the same time as the body; only ``errors`` looks at it.
     """
 
     state: BodyState
@@ -50,6 +52,7 @@ class View:
     touching: NDArray[np.bool_]
     previous: Array
     ends: Rows
+    now: BodyState
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,15 @@ def velocities(view: View, rows: Rows, out: Out) -> None:
 def joints(view: View, rows: Rows, out: Out) -> None:
     """A shorter description of the same: rotation and velocities of the root, angles and velocities of the hinges."""
     _joints(rows, view.state, out)
+
+
+@piece(lambda nu, bodies, frames, action: 12 + 2 * nu)
+def errors(view: View, rows: Rows, out: Out) -> None:
+    """What the body lacks to the reference at this very time: place, rotation vector, velocity and spin of the root, angles
+    and velocities of the hinges. Each error is a number of its own, to be scaled by how large errors are, where the
+    difference of two other pieces would be a small one between large numbers.
+    """
+    _errors(rows, view.state, view.now, out)
 
 
 @piece(lambda nu, bodies, frames, action: 2)
@@ -223,6 +235,21 @@ def _joints(rows: Rows, state: BodyState, out: Out) -> None:
         for j in range(nu):
             out[i, 12 + j] = state.qpos[i, 7 + j]
             out[i, 12 + nu + j] = state.qvel[i, 6 + j]
+
+
+@entry_kernel
+def _errors(rows: Rows, state: BodyState, now: BodyState, out: Out) -> None:
+    nu = state.qvel.shape[1] - 6
+    for i in rows:
+        root = quaternion(state.rotation, i, 0)
+        back = inverse(heading(root))
+        _put(out, i, 0, rotate(back, difference(vector(now.position, i, 0), vector(state.position, i, 0))))
+        _put(out, i, 3, rotate(back, rotation_vector(multiply(quaternion(now.rotation, i, 0), inverse(root)))))
+        _put(out, i, 6, rotate(back, difference(vector(now.velocity, i, 0), vector(state.velocity, i, 0))))
+        _put(out, i, 9, rotate(back, difference(vector(now.spin, i, 0), vector(state.spin, i, 0))))
+        for j in range(nu):
+            out[i, 12 + j] = now.qpos[i, 7 + j] - state.qpos[i, 7 + j]
+            out[i, 12 + nu + j] = now.qvel[i, 6 + j] - state.qvel[i, 6 + j]
 
 
 @entry_kernel

@@ -60,6 +60,20 @@ def test_equals_torch_distributions(name):
     torch.testing.assert_close(distribution.entropy(outputs), expected.entropy(), rtol=1e-6, atol=2e-6)
 
 
+@pytest.mark.parametrize("squash", [False, True])
+def test_a_standard_deviation_that_stays_is_no_parameter(squash):
+    learned, fixed = (distribution_for(BOX, log_std_init=-0.4, squash=squash, learn_std=on) for on in (True, False))
+    assert [name for name, _ in learned.named_parameters()] == ["log_std"]
+    assert not list(fixed.parameters())
+    torch.testing.assert_close(fixed.state_dict(), learned.state_dict())  # checkpoints hold it either way
+    outputs = torch.linspace(-1.0, 1.0, 12).reshape(4, 3)
+    actions = outputs.roll(1, 0)
+    ours, theirs = (d.evaluate(outputs, actions) for d in (fixed, learned))
+    torch.testing.assert_close(ours[0], theirs[0])
+    weight = torch.arange(4.0)
+    torch.testing.assert_close(ours[2](weight, 0.1), theirs[2](weight, 0.1))
+
+
 def test_multi_categorical_is_a_product_of_categoricals():
     distribution, outputs, actions = made("multi-categorical")
     outputs, actions = torch.from_numpy(outputs), torch.from_numpy(actions)

@@ -25,7 +25,7 @@ SKELETON = body.skeleton()
 def test_every_piece_fills_its_place(make):
     env = make(2, observe=tuple(PIECES), frames=2)
     observations, _ = env.reset(seed=0)
-    assert env.observation.size == 1 + 42 + 90 + 90 + 68 + 2 + 1 + 15 + 28 + 98 == observations.shape[1]
+    assert env.observation.size == 1 + 42 + 90 + 90 + 68 + 68 + 2 + 1 + 15 + 28 + 98 == observations.shape[1]
     view = {name: observations[:, place] for name, place in env.observation.places.items()}
     state = env.physics.state
     np.testing.assert_allclose(view["height"][:, 0], state.position[:, 0, 2], rtol=1e-6)
@@ -42,6 +42,27 @@ def test_every_piece_fills_its_place(make):
     np.testing.assert_allclose(view["velocities"], both.reshape(2, -1), atol=1e-5)
     later = env.reference.states(env.times + 2 * env.dt)
     np.testing.assert_allclose(view["reference"][:, 49 + 21 :], later.qpos[:, 7:], atol=1e-6)
+
+
+def test_the_errors_lead_from_the_body_to_the_reference(make):
+    env = make(3, observe=("errors",))
+    errors, _ = env.reset(seed=0)
+    np.testing.assert_allclose(errors, 0.0, atol=1e-4)  # interpolated
+    for action in np.random.default_rng(0).uniform(-1.0, 1.0, (9, 3, 28)):
+        errors = env.step(action)[0].astype(np.float64)
+    state, should = env.physics.state, env.reference.states(env.times, env.offsets)
+    turn = rot.heading(state.rotation[:, 0])
+    place, angle, velocity, spin = (rot.rotate(turn, errors[:, k : k + 3]) for k in (0, 3, 6, 9))
+    assert np.abs(angle).max() > 0.1
+    np.testing.assert_allclose(state.position[:, 0] + place, should.position[:, 0], atol=1e-6)
+    turned = rot.multiply(rot.exp(angle), state.rotation[:, 0])
+    np.testing.assert_allclose(rot.angle_between(turned, should.rotation[:, 0]), 0.0, atol=1e-6)
+    np.testing.assert_allclose(state.velocity[:, 0] + velocity, should.velocity[:, 0], atol=1e-5)
+    np.testing.assert_allclose(state.spin[:, 0] + spin, should.spin[:, 0], atol=1e-5)
+    np.testing.assert_allclose(state.qpos[:, 7:] + errors[:, 12:40], should.qpos[:, 7:], atol=1e-6)
+    np.testing.assert_allclose(state.qvel[:, 6:] + errors[:, 40:], should.qvel[:, 6:], atol=1e-5)
+    env.set_states(env.get_states())
+    np.testing.assert_allclose(env._observations, errors, atol=1e-6)
 
 
 @given(heading=st.floats(-3.1, 3.1), x=st.floats(-50, 50), y=st.floats(-50, 50))
