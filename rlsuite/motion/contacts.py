@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -57,6 +58,7 @@ class SolePoint:
     clearance: float
 
 
+@lru_cache(maxsize=64)
 def sole_points(skeleton: Skeleton) -> tuple[SolePoint, ...]:
     """Points under each of ``skeleton.feet``: key points called heel, toe, sole or ball; else all key points of the foot,
     else its origin and its children's.

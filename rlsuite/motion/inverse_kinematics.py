@@ -68,7 +68,7 @@ class Targets:
     rotation_weights: Array
     floor: Floor | None = None
 
-    def of(self, rows: slice) -> Targets:
+    def of(self, rows: slice | NDArray[np.intp]) -> Targets:
         """Those of some frames."""
         floor = self.floor and replace(self.floor, heights=self.floor.heights[rows])
         point_weights, rotation_weights = (

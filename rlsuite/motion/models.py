@@ -49,6 +49,8 @@ def from_mjcf(path: str | Path) -> mujoco.MjModel:
     Raises:
         SkeletonError: the file is missing or MuJoCo refuses it.
     """
+    if not Path(path).is_file():  # MuJoCo would leave a MUJOCO_LOG.TXT in the working folder
+        raise SkeletonError(f"{path}: no such file; expected an MJCF file")
     try:
         return mujoco.MjModel.from_xml_path(str(path))
     except (ValueError, OSError) as error:

@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rlsuite.errors import MotionError, SkeletonError
-from rlsuite.motion import body, formats, kinematics, retargeting
+from rlsuite.motion import body, formats, importing, kinematics, retargeting
 from rlsuite.motion import rotations as rot
 from rlsuite.motion.clip import MotionClip
 from rlsuite.motion.retargeting import hinges, retarget
 from rlsuite.motion.skeleton import Skeleton
+from rlsuite.motion.synthesis import make
 from tests.motion.ball_tree import CMU_BVH, ball_tree, on_ball_tree, random_axes
 
 AS_IT_IS = {"contacts": "none", "ground": "keep"}
@@ -231,6 +232,64 @@ def test_gymnasiums_humanoid_can_be_the_target():
     assert result.report.rotation_error["torso"].mean < 3.0
 
 
+def way(skeleton, qpos, start, end):
+    """Unit directions ``(T, 3)`` from a body, or a key point, to another."""
+    place, quat = kinematics.forward(skeleton, qpos)
+    points = []
+    for name in (start, end):
+        on, at = skeleton.keypoints.get(name) or (skeleton.body(name), (0.0, 0.0, 0.0))
+        points.append(place[:, on] + rot.rotate(quat[:, on], at))
+    return (points[1] - points[0]) / np.linalg.norm(points[1] - points[0], axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_arms_without_hands_hang_and_bend_as_the_source_does(side):
+    """Gymnasium's humanoid rests with its elbows bent and its arms forwards; its shoulders have two hinges."""
+    clip, target = make("walk"), gymnasium_humanoid()
+    ours = retarget(clip, target).clip.qpos
+    names = [f"{side}_upper_arm", f"{side}_lower_arm", f"{side}_hand"]
+    ends = [*names[:2], f"{side}_lower_arm_tip"]
+    upper, lower = (
+        [way(skeleton, qpos, *joints[i : i + 2]) for i in (0, 1)]
+        for skeleton, qpos, joints in ((target, ours, ends), (clip.skeleton, clip.qpos, names))
+    )
+    for theirs, mine in zip(lower, upper, strict=True):
+        assert np.degrees(np.arccos(np.sum(theirs * mine, axis=1))).mean() < 15.0
+    elbow = [np.degrees(np.arccos(np.sum(a * b, axis=1))) for a, b in (upper, lower)]
+    assert np.abs(elbow[0] - elbow[1]).mean() < 20.0
+
+
+def test_a_foot_that_is_tilted_at_rest_is_laid_flat_by_how_it_stands():
+    """Legs spread at rest, as CMU's, tilt the soles: the same standing pose must come back flat."""
+    clip = performance(legs=False, n=60)
+    names = [joint.name for joint in clip.skeleton.joints]
+    rest = spread_arms(clip.skeleton)
+    rest[clip.skeleton.qpos_address[names.index("left_ankle_x")]] = np.radians(20.0)
+    axes = random_axes(5, clip.skeleton.nbody)
+    tree = ball_tree(clip.skeleton, CMU_BVH, rest, axes)
+    source = on_ball_tree(clip, tree, axes)
+    tilted = retarget(source, **AS_IT_IS).clip
+    flat = retarget(source).clip
+    foot = clip.skeleton.body("left_foot")
+    ups = [rot.rotate(motion.bodies[1][:, foot], np.array([0.0, 0.0, 1.0]))[:, 2] for motion in (tilted, flat)]
+    assert np.degrees(np.arccos(ups[0])).mean() > 15.0
+    assert np.degrees(np.arccos(np.minimum(ups[1], 1.0))).max() < 1.0
+
+
+def test_many_frames_a_second_are_retargeted_at_fewer_and_fill_in():
+    clip = performance(seed=8, n=400, fps=400.0)
+    result = retarget(clip, **AS_IT_IS)
+    assert (result.clip.n_frames, result.clip.fps) == (clip.n_frames, clip.fps)
+    np.testing.assert_allclose(result.clip.qpos, clip.qpos, atol=2e-3)
+    np.testing.assert_allclose(result.clip.qpos[[0, -1]], clip.qpos[[0, -1]], atol=1e-4)
+
+
+@pytest.mark.parametrize("scale", [1e6, 1e-6])
+def test_a_scale_that_no_body_has_is_refused(scale):
+    with pytest.raises(MotionError, match="is not that of a body: the ratio of the legs' lengths is 1,"):
+        retarget(performance(n=3), scale=scale)
+
+
 def robot_leg(side, sign):
     """A chain of single hinges, as robots have."""
     roll = sorted((0.6 * -sign, 2.9 * sign))
@@ -341,18 +400,15 @@ REAL = [
 
 @pytest.mark.parametrize("file", REAL)
 def test_real_captures(mocap, file):
-    result = retarget(formats.read(mocap / file))
+    clip = importing.without_calibration_pose(importing.without_held_poses(formats.read(mocap / file)))
+    result = retarget(clip)
     report = result.report
     assert report.limit_violations == 0
-    ends = report.end_effector_error
-    assert ends.mean < 1.5
-    assert ends.p95 < 3.0
-    assert ends.max < 4.0  # where a sole without toes must not sink, for some frames
+    assert report.end_effector_error.max < 3.0
     assert report.slide.mean < 1.0
-    assert report.slide_of_all.mean < 1.5  # also of feet that are lifted over to where they stand next
+    assert report.slide_of_all.mean < 2.0  # also of feet that slide in the source and are lifted over
     assert sum(report.contact_frames.values()) > 0
     # against forward kinematics of the source: thighs point where the source's do
-    clip = formats.read(mocap / file)
     place, _ = kinematics.forward(clip.skeleton, clip.qpos)
     ours, _ = kinematics.forward(result.clip.skeleton, result.clip.qpos)
     for role in ("left_thigh", "right_thigh", "left_upper_arm", "right_upper_arm"):

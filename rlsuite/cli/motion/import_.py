@@ -62,6 +62,9 @@ def run(arguments: argparse.Namespace) -> int:
     )
     clip_files.save(done.clip, out)
     tell(source, done, verbose=arguments.verbose)
+    unused = [name for name, value in (("--map", arguments.map), ("--scale", arguments.scale)) if value is not None]
+    if unused and done.retargeting is None:
+        print(f"not used    {' and '.join(unused)}: nothing was retargeted")
     if done.after.verdict != "ok" and not arguments.verbose:
         body = f" --body {shlex.quote(str(arguments.body))}" if arguments.body else ""
         print(f"            rlsuite motion check {shlex.quote(str(out))}{body} tells what is left")

@@ -27,8 +27,8 @@ from rlsuite.motion.clip import MotionClip
 from rlsuite.motion.joint_maps import ROLES, SIDES
 from rlsuite.motion.quality import Limits, solids
 from rlsuite.motion.quality import ground as ground_
-from rlsuite.motion.retargeting import temporal, transfer
-from rlsuite.motion.retargeting.foot_locks import Soles
+from rlsuite.motion.retargeting import rates, temporal, transfer
+from rlsuite.motion.retargeting.foot_locks import Soles, stood
 from rlsuite.motion.retargeting.report import END_EFFECTORS, Report, Spread
 from rlsuite.motion.retargeting.rest_pose import RestPose
 from rlsuite.motion.skeleton import Skeleton
@@ -39,13 +39,14 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Names = Mapping[str, str | None] | str | Path
 # weights of position (1) and rotation (metres per radian) by the part of a role
-POSITION = {"pelvis": 1.0, "shin": 0.5, "foot": 2.2, "lower_arm": 0.3, "hand": 2.0}
+POSITION = {"pelvis": 1.0, "shin": 0.5, "foot": 3.0, "lower_arm": 0.3, "hand": 2.0, "head": 0.5}
 ROTATION = {
     "pelvis": 0.3, "torso": 0.3, "head": 0.15, "thigh": 0.02, "shin": 0.02, "foot": 0.05, "toe": 0.05, "upper_arm": 0.02,
     "lower_arm": 0.02, "hand": 0.02,
 }  # fmt: skip
 LONE = 0.2  # rotation of a foot whose sole has less than two points
-SOLE, STANDING = 1.0, 10.0  # of a point of the sole that swings and that stands
+SOLE, STANDING = 0.5, 14.0  # of a point of the sole that swings and that stands
+FAR = 10.0  # times the ratio of the legs' lengths that a scale may be, or one of it
 SEAM = 2.0  # seconds of the neighbouring cycles that a cycle is retargeted with
 
 
@@ -88,17 +89,22 @@ def retarget(
     if not target.has_free_root:
         raise MotionError(f"skeleton {target.name!r} has no free root; a clip can only be retargeted to one that has")
     _check(clip, scale, contacts, ground, smoothing)
+    slower = rates.thinned(clip)
+    if slower is not clip:
+        done = retarget(
+            slower, target, mapping=mapping, target_mapping=target_mapping, scale=scale, contacts=contacts,
+            ground=ground, smoothing=smoothing,
+        )  # fmt: skip
+        return Retargeted(rates.filled(done.clip, clip), done.report)
     source_rest = RestPose.of(clip.skeleton, joint_maps.match(clip.skeleton, mapping))
     target_rest = RestPose.of(target, joint_maps.match(target, target_mapping))
-    factor = _scale(source_rest, target_rest) if scale == "auto" else float(scale)
+    factor = _scale(source_rest, target_rest, scale)
     poses, middle = _with_neighbours(clip)
     goal = transfer.goal(source_rest, target_rest, poses, factor)
-    guess = transfer.first_guess(target_rest, goal, clip.fps)
     labels = _labels(clip, len(poses), middle.start) if contacts == "clip" else None
-    soles = Soles.under(target_rest, goal, clip.fps, level=ground == "auto", label=contacts != "none", given=labels)
-    goal = goal.raised(soles.offset)
-    guess[:, :3] += (0.0, 0.0, soles.offset)
-    targets = replace(_targets(target_rest, goal, soles, clip.fps), floor=soles.floor(target, guess, clip.fps))
+    aim, soles = stood(target_rest, goal, clip.fps, level=ground == "auto", label=contacts != "none", given=labels)
+    guess = transfer.first_guess(target_rest, aim, clip.fps)
+    targets = replace(_targets(target_rest, aim, soles, clip.fps), floor=soles.floor(target, guess, clip.fps))
     solution = temporal.solve(target, guess, targets, clip.fps, smoothing)
     out = solution.qpos[middle].copy()
     for at in target.quaternions:
@@ -112,7 +118,7 @@ def retarget(
         contact_names=target.feet if soles.labelled else (),
         startable=None,
     )
-    report = _report(clip, source_rest, target_rest, factor, goal, soles, middle, result, solution)
+    report = _report(clip, source_rest, target_rest, factor, aim, goal, soles, middle, result, solution)
     result = result.with_step(
         "retarget", source=clip.skeleton.name, target=target.name, scale=factor, height_offset=soles.offset,
         end_effector_error_cm=report.end_effector_error.mean, slide_cm_per_s=report.slide.mean,
@@ -133,10 +139,20 @@ def _check(clip: MotionClip, scale: float | str, contacts: str, ground: str, smo
         raise MotionError(f"smoothing must be 0 or more seconds, not {smoothing!r}")
 
 
-def _scale(source: RestPose, target: RestPose) -> float:
+def _scale(source: RestPose, target: RestPose, scale: float | Literal["auto"]) -> float:
     if min(source.leg_length, target.leg_length) <= 0.0:
-        raise MotionError("the legs of a rest pose have no length; give the scale of the motion (scale=)")
-    return target.leg_length / source.leg_length
+        if scale == "auto":
+            raise MotionError("the legs of a rest pose have no length; give the scale of the motion (scale=)")
+        return float(scale)
+    legs = target.leg_length / source.leg_length
+    if scale == "auto":
+        return legs
+    if not 1.0 / FAR <= scale / legs <= FAR:
+        raise MotionError(
+            f"scale {scale:g} is not that of a body: the ratio of the legs' lengths is {legs:.4g}, so a number from "
+            f"{legs / FAR:.3g} to {legs * FAR:.3g} (default: that ratio)"
+        )
+    return float(scale)
 
 
 def _with_neighbours(clip: MotionClip) -> tuple[Array, slice]:
@@ -163,20 +179,22 @@ def _labels(clip: MotionClip, n: int, start: int) -> dict[str, Mask]:
 def _targets(rest: RestPose, goal: transfer.Goal, soles: Soles, fps: float) -> inverse_kinematics.Targets:
     """What inverse kinematics is asked to meet: joints and soles in place, all bodies turned as the source's."""
     n = len(soles.wanted)
-    bodies, offsets, places, weights = [], [], [], []
+    bodies, places, weights = list[int](), list[Array](), list[Array]()
+    offsets: list[Array] = []
     for role, place in goal.position.items():
         weight = POSITION.get(joint_maps.part_of(role), 0.0)
         if weight:
-            standing = soles.of(rest.roles[role])
+            at, offset = rest.where(role)
+            standing = soles.of(at)
             if standing.any():  # a foot follows what its sole is held to
                 place = place + (soles.locked - soles.wanted)[:, standing].mean(axis=1)
-            bodies.append(rest.roles[role])
-            offsets.append((0.0, 0.0, 0.0))
+            bodies.append(at)
+            offsets.append(offset)
             places.append(place)
             weights.append(np.full(n, weight))
     for i, point in enumerate(soles.points):
         bodies.append(point.body)
-        offsets.append(point.offset)
+        offsets.append(np.array(point.offset))
         places.append(soles.locked[:, i])
         weights.append(SOLE * (STANDING / SOLE) ** soles.hold(i, fps))
     turns = {role: ROTATION[joint_maps.part_of(role)] for role in goal.rotation}
@@ -195,17 +213,18 @@ def _targets(rest: RestPose, goal: transfer.Goal, soles: Soles, fps: float) -> i
 
 
 def _report(
-    clip: MotionClip, source: RestPose, target: RestPose, scale: float, goal: transfer.Goal, soles: Soles,
-    middle: slice, result: MotionClip, solution: inverse_kinematics.Solution,
+    clip: MotionClip, source: RestPose, target: RestPose, scale: float, aim: transfer.Goal,
+    goal: transfer.Goal, soles: Soles, middle: slice, result: MotionClip, solution: inverse_kinematics.Solution,
 ) -> Report:  # fmt: skip
     skeleton, qpos = target.skeleton, result.qpos
     place, quat = result.bodies
     shared = [role for role in ROLES if role in source.roles and role in target.roles]
-    position = {
-        role: Spread.of(100.0 * np.linalg.norm(place[:, target.roles[role]] - goal.position[role][middle], axis=-1))
-        for role in shared
-        if role in goal.position and (joint_maps.part_of(role) in POSITION or role in END_EFFECTORS)
-    }
+    position = {}
+    for role in (role for role in ROLES if role in source.roles and role in aim.position):
+        if joint_maps.part_of(role) in POSITION or role in END_EFFECTORS:
+            at, offset = target.where(role)
+            here = place[:, at] + rot.rotate(quat[:, at], offset)
+            position[role] = Spread.of(100.0 * np.linalg.norm(here - aim.position[role][middle], axis=-1))
     rotation = {
         role: Spread.of(np.degrees(rot.angle_between(quat[:, target.roles[role]], goal.rotation[role][middle])))
         for role in shared
@@ -224,6 +243,7 @@ def _report(
         scale=scale,
         limb_ratios=_limb_ratios(source, target),
         height_offset=soles.offset,
+        height_swing=float(100.0 * np.abs(soles.rise[middle] - soles.offset).max()),
         position_error=position,
         rotation_error=rotation,
         limit_violations=int(np.count_nonzero(beyond > 1e-9)),

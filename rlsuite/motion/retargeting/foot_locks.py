@@ -24,6 +24,7 @@ from rlsuite.motion.contacts import SolePoint, runs
 from rlsuite.motion.inverse_kinematics import Floor
 from rlsuite.motion.quality import solids
 from rlsuite.motion.retargeting.rest_pose import RestPose
+from rlsuite.motion.retargeting.standing import laid_flat, rise, soles_of
 from rlsuite.motion.retargeting.transfer import Goal
 from rlsuite.motion.skeleton import Skeleton
 
@@ -32,10 +33,11 @@ Mask = NDArray[np.bool_]
 WANDER = 0.02  # metres that a locked point may be from where it was
 FADE = 0.15  # seconds
 STEP = 0.1  # seconds between the two halves of a stance that is cut
-CLEAR, RISE = 0.01, 0.1  # metres that a swinging foot clears the ground at least, and seconds in which it gets there
+CLEAR, RISE = 0.012, 0.1  # metres that a swinging foot clears the ground at least, and seconds in which it gets there
 LET_GO = 0.06  # seconds in which a point that stood is let go
 NEAR = 0.15  # metres above the ground from which a corner is looked after
-FLOOR_WEIGHT = 8.0
+FLOOR_WEIGHT = 12.0
+PASSES = 2
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ class Soles:
         wanted: ``(T, n, 3)`` raised to the ground. locked: the same with standing points held still.
         touching: ``(T, n)`` what is locked; labels: what touches in the source, before stances were cut.
         by_foot: ``(T, feet)``. labelled: whether contacts are known at all.
-        offset: metres by which all is raised. ground: height of the ground, then.
+        offset: metres by which all is raised; rise: ``(T,)`` the same with what bent legs want besides.
+        ground: height of the ground, then.
     """
 
     points: tuple[SolePoint, ...]
@@ -57,49 +60,12 @@ class Soles:
     by_foot: Mask
     labelled: bool
     offset: float
+    rise: Array
     ground: float
 
     def of(self, body: int) -> Mask:
         """``(n,)`` which points are on a body."""
         return np.array([point.body == body for point in self.points], bool)
-
-    @classmethod
-    def under(
-        cls, rest: RestPose, goal: Goal, fps: float, *, level: bool, label: bool, given: Mapping[str, Mask] | None
-    ) -> Soles:
-        """Soles where the goal puts them.
-
-        Args:
-            level: raise them to stand at height 0. label: whether to find and lock contacts.
-            given: labels by side, in place of those by speed.
-        """
-        skeleton = rest.skeleton
-        roles = {body: role for role, body in rest.roles.items() if role in goal.rotation and role in goal.position}
-        points = contacts.sole_points(skeleton) if skeleton.feet else ()
-        points = tuple(point for point in points if point.body in roles)
-        n = len(goal.position["pelvis"])
-        wanted = np.zeros((n, len(points), 3))
-        for i, point in enumerate(points):
-            role = roles[point.body]
-            wanted[:, i] = goal.position[role] + rot.rotate(goal.rotation[role], point.offset)
-        touching = np.zeros((n, len(points)), bool)
-        if not points:
-            none = np.zeros((n, len(skeleton.feet)), bool)
-            return cls(points, wanted, wanted, touching, touching, none, False, 0.0, 0.0)
-        judged, ground = contacts.judge(points, wanted, fps)
-        offset = -ground if level else 0.0
-        wanted[..., 2] += offset
-        locked, labels = wanted, touching
-        if label:
-            over = wanted - (0.0, 0.0, ground + offset)
-            labels = judged
-            if given is not None:
-                heights = over[..., 2] - np.array([point.clearance for point in points])
-                labels = _low(heights, points, [given.get(joint_maps.side_of(p.foot) or "") for p in points])
-            locked, touching = lock(skeleton, points, over, labels, fps)
-            locked[..., 2] = np.maximum(locked[..., 2], 0.0) + ground + offset
-        by_foot = contacts.by_foot(skeleton, points, touching)
-        return cls(points, wanted, locked, touching, labels, by_foot, label, offset, ground + offset)
 
     def hold(self, point: int, fps: float) -> Array:
         """``(T,)`` how firmly a point is held: 1 while it touches, easing to 0 in so short a time that nothing jerks."""
@@ -118,6 +84,55 @@ class Soles:
             swing[:, skeleton.body(foot)] = CLEAR * _away(self.by_foot[:, column], RISE * fps)
         heights = reach[near] + self.ground + swing[:, bodies[near]]
         return Floor(tuple(bodies[near].tolist()), offsets[near], heights, FLOOR_WEIGHT) if len(near) else None
+
+
+def stood(
+    rest: RestPose, goal: Goal, fps: float, *, level: bool, label: bool, given: Mapping[str, Mask] | None
+) -> tuple[Goal, Soles]:
+    """The goal with the feet that stand laid flat on the ground, and its soles.
+
+    Args:
+        level: raise it to stand at height 0. label: whether to find and lock contacts.
+        given: labels by side, in place of those by speed.
+    """
+    skeleton = rest.skeleton
+    points, wanted = soles_of(rest, goal)
+    n = len(wanted)
+    if not points:
+        none = np.zeros((n, 0), bool)
+        by_foot = np.zeros((n, len(skeleton.feet)), bool)
+        return goal, Soles(points, wanted, wanted, none, none, by_foot, False, 0.0, np.zeros(n), 0.0)
+    clearance = np.array([point.clearance for point in points])
+    judged, found = contacts.judge(points, wanted, fps)
+    turned, extra = goal, np.zeros(n)
+    for _ in range(PASSES if label else 0):  # what is flat and level shows better what touches
+        goal = laid_flat(rest, turned, points, judged, fps)
+        wanted = soles_of(rest, goal)[1]
+        wanted[..., 2] += extra[:, None]
+        judged, found = contacts.judge(points, wanted, fps)
+        if level:
+            more = rise(points, wanted[..., 2] - clearance - found, judged, fps)
+            extra += more
+            wanted[..., 2] += more[:, None]
+            judged, found = contacts.judge(points, wanted, fps, ground=found)
+    offset = -found if level else 0.0
+    up = offset + extra
+    goal = goal.raised(up)
+    wanted[..., 2] += offset
+    ground = found + offset
+    labels = touching = np.zeros((n, len(points)), bool)
+    locked = wanted
+    if label:
+        over = wanted - (0.0, 0.0, ground)
+        labels = judged
+        if given is not None:
+            labels = _low(
+                over[..., 2] - clearance, points, [given.get(joint_maps.side_of(p.foot) or "") for p in points]
+            )
+        locked, touching = lock(skeleton, points, over, labels, fps)
+        locked[..., 2] = np.maximum(locked[..., 2], 0.0) + ground
+    by_foot = contacts.by_foot(skeleton, points, touching)
+    return goal, Soles(points, wanted, locked, touching, labels, by_foot, label, offset, up, ground)
 
 
 def _corners(skeleton: Skeleton, points: tuple[SolePoint, ...]) -> tuple[NDArray[np.intp], Array, Array]:

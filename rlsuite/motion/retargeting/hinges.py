@@ -33,14 +33,12 @@ def turns_freely(skeleton: Skeleton, body: int) -> bool:
 
 
 def lone_hinge(skeleton: Skeleton, body: int) -> tuple[Array, float] | None:
-    """Axis ``(3,)`` of a body that turns about a single hinge, and the sign of its bending: the longer half of its range."""
+    """Axis ``(3,)`` of a body that turns about a single hinge, and the angle from rest to the middle of its range."""
     joints = [skeleton.joints[j] for j in skeleton.joints_of[body] if skeleton.joints[j].kind != "slide"]
     if len(joints) != 1 or joints[0].kind != "hinge" or joints[0].range is None:
         return None
     low, high = (limit - joints[0].reference for limit in joints[0].range)
-    if abs(low + high) < 0.2 * (high - low):
-        return None
-    return np.array(joints[0].axis), float(np.sign(low + high))
+    return np.array(joints[0].axis), 0.5 * (low + high)
 
 
 def set_turn(skeleton: Skeleton, body: int, turn: Array, qpos: Array, fps: float) -> Array:

@@ -33,7 +33,8 @@ class Report:
     source, target: names of the skeletons. frames: number of them. fps: frames per second.
     roles: role to the pair of bodies. unmatched: roles that only one of the skeletons has.
     scale: of the root's path. limb_ratios: length in the target over length in the source, per limb.
-    height_offset: metres by which the motion was raised to stand on the ground.
+    height_offset: metres by which the motion was raised to stand on the ground; height_swing: centimetres by which, at
+        most, the body's height differs from that for legs that stand bent, because thighs and shins scale differently.
     position_error: role to centimetres between its joint and the scaled source. rotation_error: role to degrees.
     limit_violations: coordinates times frames out of range; largest_violation: radians.
     slide: centimetres per second of feet that stand, as the quality check measures it; source_slide: of the points of
@@ -52,6 +53,7 @@ class Report:
     scale: float
     limb_ratios: dict[str, float]
     height_offset: float
+    height_swing: float
     position_error: dict[str, Spread]
     rotation_error: dict[str, Spread]
     limit_violations: int
@@ -81,7 +83,12 @@ class Report:
         ratios = ", ".join(f"{limb} {ratio:.3f}" for limb, ratio in self.limb_ratios.items())
         lines = [
             f"retargeted {self.source!r} to {self.target!r}: {self.frames} frames at {self.fps:g} Hz",
-            f"scaled by {self.scale:.4f} (limbs: {ratios}), raised by {100.0 * self.height_offset:.1f} cm",
+            f"scaled by {self.scale:.4f} (limbs: {ratios}), raised by {100.0 * self.height_offset:.1f} cm"
+            + (
+                f" and for bent legs by up to {self.height_swing:.1f} cm more or less"
+                if self.height_swing >= 0.05
+                else ""
+            ),
             f"joint limits: {self.limit_violations} violations"
             + (f", at most {np.degrees(self.largest_violation):.2f} deg" if self.limit_violations else ""),
             f"standing points slide {self.slide.mean:.2f} cm/s (mean; source {self.source_slide.mean:.2f}, all that "

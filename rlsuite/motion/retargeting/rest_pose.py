@@ -57,7 +57,23 @@ class RestPose:
         following = f"{side}_{NEXT.get(part, '')}"
         if following in self.roles:
             return self.position[self.roles[following]] - self.position[self.roles[role]]
-        return None
+        body, tip = self.place(following)
+        return None if tip is None else rot.rotate(self.quat[body], tip)
+
+    def place(self, role: str) -> tuple[int, Array | None]:
+        """Body and offset ``(3,)`` of a role's joint: its own origin; of a hand that the skeleton lacks, the free end of
+        the forearm, its furthest key point. The offset is ``None`` where there is none of these."""
+        if role in self.roles:
+            return self.roles[role], np.zeros(3)
+        side, _, part = role.partition("_")
+        arm = self.roles.get(f"{side}_lower_arm", -1)
+        ends = [np.array(at) for b, at in self.skeleton.keypoints.values() if b == arm] if part == "hand" else []
+        return arm, max(ends, key=lambda at: float(np.linalg.norm(at)), default=None)
+
+    def where(self, role: str) -> tuple[int, Array]:
+        """:meth:`place` of a role that is known to have one."""
+        body, offset = self.place(role)
+        return body, np.zeros(3) if offset is None else offset
 
     def length(self, role: str) -> float:
         """Metres of a bone; 0 where it is not known."""

@@ -35,9 +35,9 @@ class Goal:
     position: dict[str, Array]
     rotation: dict[str, Array]
 
-    def raised(self, height: float) -> Goal:
-        """The same, ``height`` metres higher."""
-        up = np.array([0.0, 0.0, height])
+    def raised(self, height: Array) -> Goal:
+        """The same, ``height (T,)`` metres higher."""
+        up = np.multiply.outer(height, (0.0, 0.0, 1.0))
         return Goal({role: place + up for role, place in self.position.items()}, self.rotation)
 
 
@@ -85,8 +85,11 @@ def _positions(target: RestPose, rotation: dict[str, Array], there: dict[str, Ar
     for side in SIDES:
         for previous, parts in (("pelvis", LEG), (chest, ARM)):
             for role in (f"{side}_{part}" for part in parts):
-                if role not in at:
+                body, offset = target.place(role)
+                if offset is None or not (role in at or role in there):
                     break
+                if role not in at:
+                    at[role] = target.position[body] + rot.rotate(target.quat[body], offset)
                 if previous in NEXT_OF_LIMB and previous in there and role in there:
                     way = _unit(there[role] - there[previous]) * np.linalg.norm(at[role] - at[previous])
                 elif previous in rotation:
@@ -120,7 +123,10 @@ def _untwist(target: RestPose, rotation: dict[str, Array], there: dict[str, Arra
             hinge = hinges.lone_hinge(target.skeleton, target.roles[lower])
             if hinge is None:
                 continue
-            axis, sign = hinge
+            axis, middle = hinge
+            sign = _bending(target, upper, lower, axis, middle)
+            if sign == 0.0:
+                continue
             from_upper = rot.conjugate(target.quat[target.roles[upper]])
             axis = rot.rotate(rot.multiply(from_upper, target.quat[target.roles[lower]]), axis)
             along = {upper: _unit(there[lower] - there[upper]), lower: _unit(there[end] - there[lower])}
@@ -135,6 +141,20 @@ def _untwist(target: RestPose, rotation: dict[str, Array], there: dict[str, Arra
             angle = np.full(len(normal), np.arctan2(sine, cosine))
             for role, axes in along.items():
                 rotation[role] = rot.multiply(rot.from_axis_angle(axes, angle), rotation[role])
+
+
+def _bending(target: RestPose, upper: str, lower: str, axis: Array, middle: float) -> float:
+    """Which way about its axis a hinge bends its limb: as it is bent in the middle of its range; 0 where that is straight.
+
+    A rest pose need not be straight: one with bent elbows may have more range to stretch them than to bend them.
+    """
+    bones = target.bone(upper), target.bone(lower)
+    if bones[0] is None or bones[1] is None:
+        return float(np.sign(middle))
+    about = rot.rotate(target.quat[target.roles[lower]], axis)
+    bent = rot.rotate(rot.from_axis_angle(about, np.asarray(middle)), _unit(bones[1]))
+    sine = float(np.cross(_unit(bones[0]), bent) @ about)
+    return float(np.sign(sine)) if abs(sine) > BENT else 0.0
 
 
 def _unit(vector: Array) -> Array:
