@@ -8,6 +8,7 @@ import mujoco
 import numpy as np
 import pytest
 
+from rlsuite.errors import SkeletonError
 from rlsuite.motion import body, kinematics, models
 from rlsuite.motion import rotations as rot
 from rlsuite.motion.skeleton import Joint, Skeleton
@@ -58,3 +59,13 @@ def test_sides_have_their_colours():
 def test_the_caller_may_change_it():
     models.model_of(BALLS).geom_rgba[:] = 0.0
     assert models.model_of(BALLS).geom_rgba.max() > 0.0
+
+
+def test_what_is_no_file_never_reaches_mujoco(tmp_path, monkeypatch):
+    """It would leave a MUJOCO_LOG.TXT in the working folder."""
+    monkeypatch.chdir(tmp_path)
+    for path in (tmp_path, tmp_path / "none.xml"):
+        for read in (models.from_mjcf, Skeleton.from_mjcf):
+            with pytest.raises(SkeletonError, match="no such file; expected an MJCF file"):
+                read(path)
+    assert not list(tmp_path.iterdir())
