@@ -82,6 +82,8 @@ class HumanoidImitateEnv(gym.Env[Any, Any]):
     * `sync=True`: at every cycle the reference moves to where the body is on the ground.
     * `horizon=None`: seconds; more than 20 needs `max_episode_steps` as well.
     * `self_collision=False`: whether limbs collide.
+    * `mirror=False`: whether the second half of every cycle is seen, and acted on, with left and right exchanged, so that
+      what is learned of one half serves the other.
     * `anneal=2000000`: control steps of one simulation over which the root force fades.
 
     `gym.make_vec` takes besides `autoreset_mode` (`NextStep`, `SameStep`, `Disabled`) and `threads`.
@@ -106,6 +108,7 @@ class HumanoidImitateEnv(gym.Env[Any, Any]):
         sync: bool = True,
         horizon: float | None = None,
         self_collision: bool = False,
+        mirror: bool = False,
         anneal: int = 2_000_000,
         render_mode: str | None = None,
     ) -> None:
@@ -114,7 +117,7 @@ class HumanoidImitateEnv(gym.Env[Any, Any]):
         self.core = HumanoidImitateVectorEnv(
             1, clip=clip, reward=reward, action_mode=action_mode, action_scale=action_scale, terminate=terminate,
             start=start, observe=observe, frames=frames, sync=sync, horizon=horizon, self_collision=self_collision,
-            anneal=anneal, max_episode_steps=TIME_LIMIT if horizon is None else None,
+            mirror=mirror, anneal=anneal, max_episode_steps=TIME_LIMIT if horizon is None else None,
             autoreset_mode=AutoresetMode.DISABLED, threads=1,
         )  # fmt: skip
         self.render_mode = render_mode

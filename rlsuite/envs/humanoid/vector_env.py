@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from rlsuite.envs.humanoid.actions import RESIDUAL, ActionMode
 from rlsuite.envs.humanoid.demonstrations import Demonstrations
 from rlsuite.envs.humanoid.kernels import Array, Rows
+from rlsuite.envs.humanoid.mirroring import of_actions, of_observations
 from rlsuite.envs.humanoid.observations import DEFAULT, Observation, View
 from rlsuite.envs.humanoid.physics import BatchPhysics
 from rlsuite.envs.humanoid.presets import reward_terms
@@ -67,6 +68,7 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
         sync: bool = True,
         horizon: float | None = None,
         self_collision: bool = False,
+        mirror: bool = False,
         anneal: int = 2_000_000,
         max_episode_steps: int | None = TIME_LIMIT,
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
@@ -91,11 +93,17 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
         self.terminations = Terminations(terminate, skeleton, self.reference.touching, num_envs)
         self.start = make_start(start, self.clip)
         self.observation = Observation(observe, skeleton, model.nu, self.actions.size, frames)
+        self.mirror = bool(mirror)
+        if self.mirror:
+            if not self.reference.wraps:
+                raise HyperparameterError(f"mirror is for cycles, and clip {self.clip.name!r} is played once")
+            self._reflect_actions = of_actions(skeleton, self.actions.size)
+            self._reflect = of_observations(skeleton, self.observation, frames, self.actions.size)
         self._config = {
             "clip": self.clip, "reward": self.reward.terms, "action_mode": action_mode, "action_scale": action_scale,
             "terminate": dict(self.terminations.limits.values), "start": start, "observe": tuple(observe),
-            "frames": frames, "sync": sync, "horizon": horizon, "self_collision": self_collision, "anneal": anneal,
-            "max_episode_steps": max_episode_steps, "threads": threads,
+            "frames": frames, "sync": sync, "horizon": horizon, "self_collision": self_collision,
+            "mirror": mirror, "anneal": anneal, "max_episode_steps": max_episode_steps, "threads": threads,
         }  # fmt: skip
 
         self.single_action_space = self.actions.space
@@ -115,6 +123,7 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
         self.divergences = np.zeros(n, np.int64)
         self._ended = np.zeros(n, np.bool_)
         self._sums = np.zeros(len(self.reward.terms) + 2)  # since the last metrics: terms, failures, control steps
+        self._mirrored = np.zeros(n, np.bool_)  # where the policy looks into the mirror
         self._observations: Out = np.zeros((n, self.observation.size), np.float32)
         self._simulators: dict[int, HumanoidImitateVectorEnv] = {}
 
@@ -126,6 +135,8 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
     @property
     def demonstrations(self) -> Demonstrations:
         """Transitions of the reference as the policy would see them, for agents that learn from its style."""
+        if self.mirror:
+            raise HyperparameterError("demonstrations are not mirrored: choose mirror=False")
         return Demonstrations(self.reference, self.observation, self.dt)
 
     # -- Gymnasium ------------------------------------------------------------------------------------------------------
@@ -194,6 +205,8 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
 
     def _advance(self, rows: Rows, actions: Array, rewards: Array, terminated: Mask, truncated: Mask) -> dict[str, Any]:
         physics, reference = self.physics, self.reference
+        if self._mirrored.any():
+            actions = np.where(self._mirrored[:, None], self._reflect_actions(actions), actions)
         self.actions.apply(rows, actions, self._future[0], self.gone, physics.ctrl, physics.root_force)
         diverged = physics.step(None if len(rows) == self.num_envs else rows)
         before = self.times
@@ -277,6 +290,10 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
             self.previous, self.observation.ends, self._now,
         )  # fmt: skip
         self.observation(view, rows, self._observations)
+        if self.mirror:
+            self._mirrored[rows] = view.phase[rows] >= 0.5
+            seen = rows[self._mirrored[rows]]
+            self._observations[seen] = self._reflect(self._observations[seen])
 
     # -- states: planning and resuming ------------------------------------------------------------------------------------
 
