@@ -41,6 +41,7 @@ def run_episodes(
     with drawing_actions_from(agent, seeds):
         for seed in seeds:
             observation, info = env.reset(seed=seed)
+            tell_where(agent, env)
             total, length, over = 0.0, 0, False
             while not over and length < limit:
                 masks = {"action_masks": info["action_mask"]} if masked and "action_mask" in info else {}
@@ -52,6 +53,13 @@ def run_episodes(
             returns.append(total)
             lengths.append(length)
     return returns, lengths
+
+
+def tell_where(agent: Any, env: Any) -> None:
+    """Tell agents that have ``act_in`` of the environment, just reset, that they are about to act in: those that plan do so
+    from the state it is in."""
+    if act_in := getattr(agent, "act_in", None):
+        act_in(env)
 
 
 @contextmanager

@@ -304,7 +304,10 @@ class _Watcher(BaseCallback):
 
     def _score(self) -> None:
         self._note_time(learned=bool(self.rows))
-        score = self.scorer(self.agent)
+        if self.agent.kind == "planning" and self.rows:  # plans before it acts: the same policy at every checkpoint
+            score = {name: value for name, value in self.rows[0].items() if name.startswith("eval/")}
+        else:
+            score = self.scorer(self.agent)
         self._note_time(learned=False)
         row = {STEPS: self.agent.num_timesteps, EPISODES: self.agent.num_episodes, ELAPSED: self.elapsed, **score}
         self.writer.append(EVALUATIONS, row)

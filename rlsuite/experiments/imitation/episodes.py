@@ -17,7 +17,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from rlsuite.agents.evaluation import episode_seeds
+from rlsuite.agents.evaluation import episode_seeds, tell_where
 from rlsuite.envs.humanoid.vector_env import CONTROL_RATE, HumanoidImitateVectorEnv
 from rlsuite.motion import metrics
 from rlsuite.motion.alignment import to_root
@@ -95,6 +95,7 @@ def play(act: Act, env: HumanoidImitateVectorEnv, seed: int, *, options: dict[st
     """One episode in every row of ``env`` (:func:`evaluation_env`); the same seed gives the same starts."""
     n = env.num_envs
     observations, _ = env.reset(seed=episode_seeds(seed, n), options=options)
+    tell_where(act, env)
     record = _Record(env)
     record.frame()
     going, fell, lengths, possible = np.ones(n, np.bool_), np.zeros(n, np.bool_), np.zeros(n, np.intp), _possible(env)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rlsuite.agents.evaluation import tell_where
 from rlsuite.errors import RecordError
 from rlsuite.experiments.imitation import is_imitation, policies
 from rlsuite.experiments.imitation.episodes import Act
@@ -30,6 +31,21 @@ class Performer:
     about: Mapping[str, Any]
     folder: Path | None = None
     agent: Any = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Acting:
+    """The actions of an agent."""
+
+    agent: Any
+    deterministic: bool
+
+    def __call__(self, observations: Any) -> Any:
+        return self.agent.predict(observations, deterministic=self.deterministic)[0]
+
+    def act_in(self, env: Any) -> None:
+        """See :func:`~rlsuite.agents.evaluation.tell_where`."""
+        tell_where(self.agent, env)
 
 
 def performs(source: str | Path) -> bool:
@@ -71,8 +87,7 @@ def performer(
     agent, chosen = load_checkpoint(folder, checkpoint, trust=trust, training_state=False)
     _, environment = what_was_run(folder, trust=trust)
 
-    def act(observations: Any) -> Any:
-        return agent.predict(observations, deterministic=deterministic)[0]
-
     about = {"checkpoint": chosen, "timesteps": agent.num_timesteps}
-    return Performer(folder.name, act, environment.env_id, environment.kwargs, about, folder, agent)
+    return Performer(
+        folder.name, _Acting(agent, deterministic), environment.env_id, environment.kwargs, about, folder, agent
+    )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rlsuite.agents.evaluation import drawing_actions_from, episode_seeds
+from rlsuite.agents.evaluation import drawing_actions_from, episode_seeds, tell_where
 from rlsuite.experiments.imitation.episodes import evaluation_env, play
 
 
@@ -21,6 +21,7 @@ class ImitationScorer:
         def act(observations: Any) -> Any:
             return agent.predict(observations, deterministic=deterministic)[0]
 
+        tell_where(agent, self.env)
         with drawing_actions_from(agent, episode_seeds(seed, self.env.num_envs)):
             episodes = play(act, self.env, seed)
         returns = [episode.rewards.sum() for episode in episodes]
