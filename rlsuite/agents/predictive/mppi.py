@@ -99,7 +99,7 @@ class MPPI(Agent):
             InvalidEnvironmentError: it cannot be simulated.
         """
         self._simulator: Simulator = simulator_of(env)
-        self._observation_space = _single(env, "observation")
+        self.observation_space = _single(env, "observation")
         self._planned: dict[int, _Planned] = {}
 
     def plan(self, row: int = 0) -> Array:
@@ -158,7 +158,7 @@ class MPPI(Agent):
     def predict(self, observation: Any, deterministic: bool = True) -> tuple[Any, None]:
         """``(action, None)`` in the state that the environment is in, ``(actions, None)`` for a batch of observations."""
         rows = len(self._simulator.get_states())
-        shape, space = np.shape(observation), self._observation_space
+        shape, space = np.shape(observation), self.observation_space
         if shape == (rows, *(space.shape or ())):
             return np.stack([self._action(row) for row in range(rows)]), None
         if shape == space.shape and rows == 1:
