@@ -83,7 +83,7 @@ class HumanoidImitateEnv(gym.Env[Any, Any]):
     * `horizon=None`: seconds; more than 20 needs `max_episode_steps` as well.
     * `self_collision=False`: whether limbs collide.
     * `mirror=False`: whether the second half of every cycle is seen, and acted on, with left and right exchanged, so that
-      what is learned of one half serves the other.
+      what is learned of one half serves the other; `"auto"`: where the clip's halves are each other's mirror images.
     * `anneal=2000000`: control steps of one simulation over which the root force fades.
 
     `gym.make_vec` takes besides `autoreset_mode` (`NextStep`, `SameStep`, `Disabled`) and `threads`.
@@ -108,7 +108,7 @@ class HumanoidImitateEnv(gym.Env[Any, Any]):
         sync: bool = True,
         horizon: float | None = None,
         self_collision: bool = False,
-        mirror: bool = False,
+        mirror: bool | str = False,
         anneal: int = 2_000_000,
         render_mode: str | None = None,
     ) -> None:

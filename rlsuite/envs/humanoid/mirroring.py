@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlsuite.envs.humanoid.observations import Observation
+from rlsuite.envs.humanoid.reference import Reference
 from rlsuite.errors import HyperparameterError
+from rlsuite.motion import rotations as rot
 from rlsuite.motion.body import END_EFFECTORS
 from rlsuite.motion.skeleton import Skeleton
 
@@ -24,6 +26,7 @@ VECTOR, PSEUDOVECTOR = (1.0, -1.0, 1.0), (-1.0, 1.0, -1.0)
 COLUMNS = (*VECTOR, -1.0, 1.0, -1.0)  # of a rotation's first two columns: S R S has S r_x and -S r_y
 
 Signs = Sequence[float]
+ALIKE = 0.1  # metres by which parts of one half are off the other's mirror image, on average, at most
 
 
 class Reflection:
@@ -102,3 +105,32 @@ def of_observations(skeleton: Skeleton, observation: Observation, frames: int, a
         "previous_action": [(acting.index.tolist(), acting.sign.tolist())],
     }
     return Reflection.of(*(part for name in observation.places for part in parts[name]))
+
+
+def asymmetry(reference: Reference) -> float:
+    """Mean distance (m) of the parts from where they are, mirrored, half a cycle later; seen from the root."""
+    half = np.linspace(0.0, 0.5, 32, endpoint=False) * reference.duration
+    now, later = (reference.states(times) for times in (half, half + 0.5 * reference.duration))
+    one, other = (
+        rot.rotate(rot.conjugate(rot.heading(s.rotation[:, :1])), s.position - s.position[:, :1]) for s in (now, later)
+    )
+    mirrored = other[:, list(reference.skeleton.mirrored_bodies)] * VECTOR
+    return float(np.linalg.norm(one - mirrored, axis=-1).mean())
+
+
+def is_mirrored(mirror: bool | str, reference: Reference, observation: Observation, others: int = 0) -> bool:
+    """Whether the second half of the cycle is seen in the mirror.
+
+    Args:
+        mirror: whether, or ``"auto"``: where it can be, and the halves of the cycle are alike.
+        others: how many numbers are seen besides the observation, which nothing is known of.
+
+    Raises:
+        HyperparameterError: ``mirror`` is neither.
+    """
+    if mirror == "auto":
+        possible = reference.wraps and "share" not in observation.places and not others
+        return possible and asymmetry(reference) < ALIKE
+    if not isinstance(mirror, bool | np.bool_):
+        raise HyperparameterError(f'mirror must be true, false or "auto", not {mirror!r}')
+    return bool(mirror)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from rlsuite.envs.humanoid.actions import RESIDUAL, ActionMode
 from rlsuite.envs.humanoid.demonstrations import Demonstrations
 from rlsuite.envs.humanoid.kernels import Array, Rows
-from rlsuite.envs.humanoid.mirroring import of_actions, of_observations
+from rlsuite.envs.humanoid.mirroring import is_mirrored, of_actions, of_observations
 from rlsuite.envs.humanoid.observations import DEFAULT, Observation, View
 from rlsuite.envs.humanoid.physics import BatchPhysics
 from rlsuite.envs.humanoid.presets import reward_terms
@@ -68,7 +68,7 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
         sync: bool = True,
         horizon: float | None = None,
         self_collision: bool = False,
-        mirror: bool = False,
+        mirror: bool | str = False,
         anneal: int = 2_000_000,
         max_episode_steps: int | None = TIME_LIMIT,
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
@@ -93,7 +93,7 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
         self.terminations = Terminations(terminate, skeleton, self.reference.touching, num_envs)
         self.start = make_start(start, self.clip)
         self.observation = Observation(observe, skeleton, model.nu, self.actions.size, frames)
-        self.mirror = bool(mirror)
+        self.mirror = is_mirrored(mirror, self.reference, self.observation)
         if self.mirror:
             if not self.reference.wraps:
                 raise HyperparameterError(f"mirror is for cycles, and clip {self.clip.name!r} is played once")

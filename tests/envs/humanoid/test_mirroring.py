@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from rlsuite.envs.humanoid.mirroring import of_actions, of_observations
+from rlsuite.envs.humanoid.mirroring import asymmetry, of_actions, of_observations
 from rlsuite.envs.humanoid.observations import PIECES
 from rlsuite.errors import HyperparameterError
 from rlsuite.motion import editing
@@ -74,3 +74,16 @@ def test_what_has_no_mirror(make):
         make(1, mirror=True, clip=replace(find("kick"), loop="once"))
     with pytest.raises(HyperparameterError, match="mirror=False"):
         _ = make(1, mirror=True).demonstrations
+    with pytest.raises(HyperparameterError, match="auto"):
+        make(1, mirror="yes")
+
+
+@pytest.mark.parametrize(
+    ("clip", "alike"), [("walk", True), ("turn_left", True), ("jump", False), ("cartwheel", False)]
+)
+def test_auto_mirrors_gaits(make, clip, alike):
+    env = make(1, clip=clip, mirror="auto")
+    assert env.mirror is alike
+    assert (asymmetry(env.reference) < 0.1) is alike
+    assert not make(1, clip=replace(find(clip), loop="once"), mirror="auto").mirror
+    assert not make(1, clip=clip, mirror="auto", observe=("joints", "share")).mirror
