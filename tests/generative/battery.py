@@ -25,7 +25,8 @@ class Case:
         data: a few hundred events to fit to ``(n, *event)``.
         condition: ``(n, *condition)``.
         facts: what particular checks need: ``causal_order`` (a permutation of the flat entries along which the density's
-            factors depend only on earlier ones), ``quadrature`` (limits, for real events of one or two entries).
+            factors depend only on earlier ones), ``quadrature`` (limits, for real events of one or two entries),
+            ``score`` (``learned``: a network's own, not the gradient of the density).
     """
 
     name: str

@@ -41,7 +41,7 @@ class MixtureDenoiser(nn.Module):
 
     def _components(self, x: Tensor, angle: Tensor | float) -> tuple[Tensor, Tensor]:
         """log wₖ N(xₜ; √ᾱ mₖ, Cₖ) ``(n, k)`` and Cₖ⁻¹ (xₜ − √ᾱ mₖ) ``(n, k, d)``."""
-        angle = torch.as_tensor(angle).to(x).reshape(-1, 1, 1)
+        angle = torch.as_tensor(angle, dtype=torch.float64).to(x).reshape(-1, 1, 1)
         d = x.shape[1]
         eye = torch.eye(d).to(x)
         covariance = angle.cos()[..., None].square() * self.covariances + angle.sin()[..., None].square() * eye
@@ -63,7 +63,7 @@ class MixtureDenoiser(nn.Module):
 
     def at(self, x: Tensor, angle: Tensor | float) -> Denoised:
         """E[x₀ | xₜ] = (xₜ + (1 − ᾱ) ∇ log pₜ) / √ᾱ (Tweedie's formula), and E[ε | xₜ]."""
-        score, angle = self.score(x, angle), torch.as_tensor(angle).double()
+        score, angle = self.score(x, angle), torch.as_tensor(angle, dtype=torch.float64)
         noise = spread(angle.sin(), x)
         return Denoised((x + noise.square() * score) / spread(angle.cos(), x), -noise * score)
 

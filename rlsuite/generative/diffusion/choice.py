@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rlsuite.errors import HyperparameterError, UnknownNameError
 from rlsuite.generative.diffusion.image_network import ImageNetwork
 from rlsuite.generative.diffusion.networks import Network, VectorNetwork
 from rlsuite.generative.diffusion.window_network import WindowNetwork
 
-NETWORKS: dict[str, type[Network]] = {"vector": VectorNetwork, "window": WindowNetwork, "image": ImageNetwork}
+NETWORKS: dict[str, Callable[..., Network]] = {"vector": VectorNetwork, "window": WindowNetwork, "image": ImageNetwork}
 BY_RANK = {1: "vector", 2: "window", 3: "image"}
 
 

@@ -51,7 +51,7 @@ class Diffusion(Score, Completion):
         depth: blocks or levels, down and again up.
         heads: of a window's attention.
         sampler: ``ancestral``, ``ddim``, ``dpm-solver++``, ``heun`` or ``sde``.
-        sample_steps: how many times, equally spaced, a sampler visits.
+        sample_steps: of the sampler, on a grid that suits it.
         resampling: how often in-filling does each step.
         drop_condition: probability that training hides a condition.
         guidance: w.
@@ -140,10 +140,13 @@ class Diffusion(Score, Completion):
     def _sampler(self) -> Sampler:
         return sampler_named(self.sampler, self.variance)
 
+    def _grid(self) -> list[float]:
+        return self.noise_schedule.grid(self.sample_steps, self._sampler().spacing)
+
     def _sample(self, n: int, condition: Tensor | None, generator: torch.Generator | None) -> Tensor:
         noise = standard_normal((n, *self.event_shape), self.normalizer.mean, generator)
         denoiser = partial(self.guided, condition=condition)
-        return draw(self._sampler(), denoiser, noise, self.noise_schedule.grid(self.sample_steps), generator)
+        return draw(self._sampler(), denoiser, noise, self._grid(), generator)
 
     def _complete(
         self, known: Tensor, mask: Tensor, condition: Tensor | None, generator: torch.Generator | None
@@ -153,7 +156,7 @@ class Diffusion(Score, Completion):
             partial(self.guided, condition=condition),
             known,
             mask,
-            self.noise_schedule.grid(self.sample_steps),
+            self._grid(),
             resampling=self.resampling,
             generator=generator,
         )

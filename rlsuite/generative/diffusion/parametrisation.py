@@ -51,7 +51,7 @@ def denoised(prediction: Prediction, output: Tensor, x: Tensor, angle: Tensor | 
     Raises:
         HyperparameterError: there is no such prediction.
     """
-    angle = torch.as_tensor(angle).double()
+    angle = torch.as_tensor(angle, dtype=torch.float64)
     signal, noise = spread(angle.cos(), x), spread(angle.sin(), x)
     if prediction == "epsilon":
         return Denoised((x - noise * output) / signal, output)
@@ -73,11 +73,11 @@ def target(prediction: Prediction, clean: Tensor, noise: Tensor, angle: Tensor) 
 
 def velocity(clean: Tensor, noise: Tensor, angle: Tensor | float) -> Tensor:
     """v = cos θ ε − sin θ x₀."""
-    angle = torch.as_tensor(angle).double()
+    angle = torch.as_tensor(angle, dtype=torch.float64)
     return spread(angle.cos(), clean) * noise - spread(angle.sin(), clean) * clean
 
 
 def noised(clean: Tensor, noise: Tensor, angle: Tensor | float) -> Tensor:
     """xₜ = √ᾱ x₀ + √(1 − ᾱ) ε: a draw from q(xₜ | x₀) where ``noise`` is one from N(0, I)."""
-    angle = torch.as_tensor(angle).double()
+    angle = torch.as_tensor(angle, dtype=torch.float64)
     return spread(angle.cos(), clean) * clean + spread(angle.sin(), clean) * noise

@@ -25,6 +25,7 @@ from torch import Tensor
 from rlsuite.errors import HyperparameterError, UnknownNameError
 from rlsuite.generative.diagonal import standard_normal
 from rlsuite.generative.diffusion.parametrisation import Denoised, Denoiser
+from rlsuite.generative.diffusion.schedules import Spacing
 from rlsuite.generative.diffusion.transitions import VARIANCES, Variance, log_variance, step_between
 
 Generator = torch.Generator | None
@@ -37,11 +38,13 @@ class Sampler:
     Attributes:
         order: at which the error of the end point falls with the number of steps; 0 where steps are random.
         evaluations: of the denoiser in a step.
+        spacing: of the grid that suits it.
     """
 
     name: ClassVar[str] = ""
     order: ClassVar[int] = 0
     evaluations: ClassVar[int] = 1
+    spacing: ClassVar[Spacing] = "time"
 
     def step(
         self, denoiser: Denoiser, x: Tensor, theta: float, phi: float, memory: Memory, generator: Generator
@@ -103,6 +106,7 @@ class DPMSolver(Sampler):
 
     name = "dpm-solver++"
     order = 2
+    spacing = "log-snr"
 
     def step(
         self, denoiser: Denoiser, x: Tensor, theta: float, phi: float, memory: Memory, generator: Generator

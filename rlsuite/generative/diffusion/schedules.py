@@ -11,12 +11,14 @@ A chain of T steps (Ho, Jain and Abbeel, 2020) takes the times i / T; its step h
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from rlsuite.errors import HyperparameterError, UnknownNameError
+
+Spacing = Literal["time", "log-snr"]
 
 
 class Schedule:
@@ -30,7 +32,7 @@ class Schedule:
 
     def angle(self, t: Tensor | float) -> Tensor:
         """θ(t) ``(*)`` with cos² θ = ᾱ, in float64; exact near 0 too, where 1 − ᾱ would cancel."""
-        log_alpha_bar = self.log_alpha_bar(torch.as_tensor(t).double())
+        log_alpha_bar = self.log_alpha_bar(torch.as_tensor(t, dtype=torch.float64))
         return torch.atan2((-torch.expm1(log_alpha_bar)).clamp(min=0.0).sqrt(), (0.5 * log_alpha_bar).exp())
 
     def log_snr(self, t: Tensor | float) -> Tensor:
@@ -41,14 +43,21 @@ class Schedule:
         """β₁ … β_T ``(steps)`` of a chain of ``steps``."""
         return -torch.expm1(self.log_alpha_bar(torch.linspace(0.0, 1.0, steps + 1, dtype=torch.float64)).diff())
 
-    def grid(self, steps: int) -> list[float]:
-        """Angles at ``steps`` + 1 equidistant times, from t = 1 to t = 0.
+    def grid(self, steps: int, spacing: Spacing = "time") -> list[float]:
+        """``steps`` + 1 falling angles, from t = 1 to t = 0, at equidistant times, or, down to t = 10⁻³ and then 0, at
+        equidistant log SNR, which suits solvers of higher order (Lu et al., 2022, section 5).
 
         Raises:
-            HyperparameterError: no step.
+            HyperparameterError: no step, or no such spacing.
         """
-        if steps < 1:
-            raise HyperparameterError(f"a sampler takes at least 1 step, not {steps!r}")
+        if steps < 1 or spacing not in ("time", "log-snr"):
+            raise HyperparameterError(
+                f"a sampler takes at least 1 step, spaced by 'time' or 'log-snr', not {steps!r} by {spacing!r}"
+            )
+        if spacing == "log-snr":
+            ends = [math.log(math.tan(float(self.angle(t)))) for t in (1.0, 1e-3)]
+            noise = torch.linspace(ends[0], ends[1] if steps > 1 else ends[0], steps, dtype=torch.float64)
+            return [*torch.atan(noise.exp()).tolist(), 0.0]
         angles: list[float] = self.angle(torch.linspace(1.0, 0.0, steps + 1, dtype=torch.float64)).tolist()
         return angles
 

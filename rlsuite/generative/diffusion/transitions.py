@@ -39,7 +39,7 @@ class Step(NamedTuple):
 
 def step_between(theta: Tensor | float, phi: Tensor | float) -> Step:
     """The step from φ (time s) to θ > φ (time t); ᾱₛ − ᾱₜ = sin(θ − φ) sin(θ + φ), so that nothing cancels."""
-    theta, phi = torch.as_tensor(theta).double(), torch.as_tensor(phi).double()
+    theta, phi = (torch.as_tensor(a, dtype=torch.float64) for a in (theta, phi))
     signal = theta.cos() / phi.cos()
     beta = torch.sin(theta - phi) * torch.sin(theta + phi) / phi.cos().square()
     left = phi.sin().square() / theta.sin().square()
