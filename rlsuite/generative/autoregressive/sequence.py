@@ -101,6 +101,13 @@ class SequenceModel(Autoregressive, Streaming):
         z, log_det = self._whiten(entries)
         return self.head.log_prob(parameters, z) + log_det
 
+    def frame_log_prob(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        """log p(xₜ | x₁ … xₜ₋₁, c) ``(*batch, T)``, which add up to ``log_prob``; in the units of the data."""
+        flat, condition, batch = self.flat(x, condition)
+        factors = self._log_factors(self.normalizer(flat), condition)
+        per_frame = factors.reshape(len(flat), self.event_shape[0], -1).sum(2)
+        return (per_frame + self.normalizer.log_det / self.event_shape[0]).reshape(*batch, -1)
+
     def _whiten(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """zₜ = L⁻¹ (xₜ − μ(past)) ``(n, T, F)`` and −log det L ``(T)``."""
         if self.linear is None:
