@@ -26,7 +26,7 @@ from rlsuite.motion.tracks import Slopes, Tracks
 
 Array = NDArray[np.float64]
 Loop = Literal["once", "wrap"]
-_BLOCK = 1 << 14  # frames
+_BLOCK = 1 << 9  # frames, which stay in the processor's cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,8 @@ class MotionClip:
     """Poses over time.
 
     Attributes:
-        qpos: ``(T, nq)`` in the skeleton's layout (metres, radians, unit quaternions ``w, x, y, z``).
+        qpos: ``(T, nq)`` in the skeleton's layout (metres, radians, unit quaternions ``w, x, y, z``). It is copied, unless
+            nobody else can change it: an array that is read-only and not a view of another is kept as it is.
         fps: frames per second.
         skeleton: the tree that the poses are of.
         name: what lists and pictures call it.
@@ -75,11 +76,15 @@ class MotionClip:
             raise MotionError(f"clip {self.name!r}: loop must be 'once' or 'wrap', not {self.loop!r}")
         if self.loop == "wrap" and len(qpos) < 2:
             raise MotionError(f"clip {self.name!r}: a cycle needs at least 2 frames")
-        qpos = qpos.copy()
-        quaternions = np.add.outer(np.array(self.skeleton.quaternions, np.intp), np.arange(4))
-        for first in range(0, len(qpos), _BLOCK):  # a million frames at once would be held three times more
-            rows = slice(first, first + _BLOCK)
-            qpos[rows, quaternions] = rot.normalize(qpos[rows, quaternions])
+        addresses = np.array(self.skeleton.quaternions, np.intp)
+        unit = _are_unit(qpos, addresses)
+        if not unit or qpos.flags.writeable or not qpos.flags.owndata:
+            qpos = qpos.copy()
+        if not unit:
+            quaternions = np.add.outer(addresses, np.arange(4))
+            for first in range(0, len(qpos), _BLOCK):  # a million frames at once would be held three times more
+                rows = slice(first, first + _BLOCK)
+                qpos[rows, quaternions] = rot.normalize(qpos[rows, quaternions])
         sizes = {
             "contacts": (len(qpos), len(self.contact_names)),
             "confidence": (len(qpos),),
@@ -150,3 +155,13 @@ class MotionClip:
     def with_step(self, step: str, **details: Any) -> MotionClip:
         """The clip with one more entry of provenance."""
         return replace(self, provenance=(*self.provenance, {"step": step, **details}))
+
+
+def _are_unit(qpos: Array, addresses: NDArray[np.intp]) -> bool:
+    """Whether all quaternions, from ``addresses`` on, are what :func:`rlsuite.motion.rotations.normalize` leaves alone."""
+    for first in range(0, len(qpos) if len(addresses) else 0, _BLOCK):
+        rows = qpos[first : first + _BLOCK]
+        square = sum(rows[:, addresses + part] ** 2 for part in range(4))
+        if not np.abs(square - 1.0).max() < 1e-14:
+            return False
+    return True

@@ -61,3 +61,27 @@ def test_period_times_and_words() -> None:
     assert clip.with_step("read", file="x").provenance == ({"step": "read", "file": "x"},)
     position, quat = clip.bodies
     assert position.shape == (31, 15, 3) and quat.shape == (31, 15, 4)
+
+
+def test_an_array_that_nobody_can_change_is_kept_and_any_other_copied() -> None:
+    clip = swaying(SKELETON)
+    own = clip.qpos.copy()
+    own.setflags(write=False)
+    assert MotionClip(own, 30.0, clip.skeleton).qpos is own
+    view = own[:]
+    for other in (own.copy(), view):
+        kept = MotionClip(other, 30.0, clip.skeleton).qpos
+        assert kept is not other and not np.shares_memory(kept, other)
+        np.testing.assert_array_equal(kept, own)
+
+
+def test_one_quaternion_that_is_not_unit_is_found_anywhere() -> None:
+    clip = swaying(SKELETON)
+    at = clip.skeleton.quaternions[-1]
+    for frame in (0, clip.n_frames - 1):
+        off = clip.qpos.copy()
+        off[frame, at : at + 4] *= 1.0 + 1e-9
+        off.setflags(write=False)
+        made = MotionClip(off, 30.0, clip.skeleton)
+        assert np.abs(np.linalg.norm(made.qpos[frame, at : at + 4]) - 1.0) < 1e-15
+        np.testing.assert_allclose(made.qpos, clip.qpos, rtol=0.0, atol=1e-15)

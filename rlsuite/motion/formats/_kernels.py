@@ -6,6 +6,7 @@ every loop over it.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ _FOLDER = folder_for([Path(__file__)])
 _OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
 _1, _9, _10, _48 = np.uint64(1), np.uint64(9), np.uint64(10), np.uint64(48)
 _LONG = np.int64(100_000_000_000_000_000)
+# Taylor's series of the sine and of the cosine
+_S0, _S1, _S2, _S3, _S4, _S5, _S6, _S7 = ((-1.0) ** k / math.factorial(2 * k + 1) for k in range(8))
+_C0, _C1, _C2, _C3, _C4, _C5, _C6, _C7, _C8 = ((-1.0) ** k / math.factorial(2 * k) for k in range(9))
 
 
 def _number(text: Any, at: Any, powers: Any) -> Any:
@@ -134,16 +138,43 @@ def _tokenise_rows(text: Any, end: Any, out: Any, row: Any, last: Any, start: An
 tokenise_rows: Any = compiled_in(_FOLDER, _tokenise_rows, **_OPTIONS)
 
 
+def _half_angles(degrees: Any, cosines: Any, sines: Any) -> None:
+    """Cosine and sine of half of every angle, within 2e-15, in a loop of nothing but arithmetic, for vector units.
+
+    Half an angle is ``n`` quarter turns and a rest within an eighth of a turn. Of the rest, Taylor's series to the 16th
+    power err by less than 1e-16; ``n`` says which of the two is the cosine and what signs both have.
+    """
+    for m in range(degrees.shape[0]):
+        quarters = degrees[m] * (1.0 / 180.0)
+        n = np.rint(quarters)
+        x = (quarters - n) * (0.5 * np.pi)
+        z = x * x
+        sine = x * (_S0 + z * (_S1 + z * (_S2 + z * (_S3 + z * (_S4 + z * (_S5 + z * (_S6 + z * _S7)))))))
+        cosine = _C0 + z * (_C1 + z * (_C2 + z * (_C3 + z * (_C4 + z * (_C5 + z * (_C6 + z * (_C7 + z * _C8)))))))
+        phase = n - 4.0 * np.floor(0.25 * n)  # 0, 1, 2 or 3
+        odd = (phase == 1.0) | (phase == 3.0)
+        c, s = (sine if odd else cosine), (cosine if odd else sine)
+        cosines[m] = -c if (phase == 1.0) | (phase == 2.0) else c
+        sines[m] = -s if phase >= 2.0 else s
+
+
+half_angles: Any = compiled_in(_FOLDER, _half_angles, fastmath={"contract"}, **_OPTIONS)
+
+
 def _euler_quaternions(angles: Any, columns: Any, addresses: Any, i: Any, j: Any, k: Any, signs: Any, out: Any) -> None:
     """:func:`rlsuite.motion.formats.euler_channels.quaternions` of columns of degrees, into columns of ``out``."""
     even = 1.0 if (j - i) % 3 == 1 else -1.0
-    half = signs * (np.pi / 360.0)
+    joints = columns.shape[0]
+    degrees, cosines, sines = np.empty(3 * joints), np.empty(3 * joints), np.empty(3 * joints)
     for t in range(angles.shape[0]):
-        for n in range(columns.shape[0]):
-            a = angles[t, columns[n, 0]] * half[0]
-            b = angles[t, columns[n, 1]] * half[1]
-            c = angles[t, columns[n, 2]] * half[2]
-            c1, s1, c2, s2, c3, s3 = np.cos(a), np.sin(a), np.cos(b), np.sin(b), np.cos(c), np.sin(c)
+        for n in range(joints):
+            degrees[3 * n] = angles[t, columns[n, 0]] * signs[0]
+            degrees[3 * n + 1] = angles[t, columns[n, 1]] * signs[1]
+            degrees[3 * n + 2] = angles[t, columns[n, 2]] * signs[2]
+        half_angles(degrees, cosines, sines)
+        for n in range(joints):
+            c1, c2, c3 = cosines[3 * n], cosines[3 * n + 1], cosines[3 * n + 2]
+            s1, s2, s3 = sines[3 * n], sines[3 * n + 1], sines[3 * n + 2]
             at = addresses[n]
             out[t, at] = c1 * c2 * c3 - even * s1 * s2 * s3
             out[t, at + 1 + i] = s1 * c2 * c3 + even * c1 * s2 * s3

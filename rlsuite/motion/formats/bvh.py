@@ -90,8 +90,9 @@ def read(
     }
     notes = [note for _, _, note in places if note]
     if start == 0 and stride == 1 and _begins_at_rest(hierarchy, channels):
-        notes.append("the first frame leaps to the second: probably a rest pose (skip_rest_frame leaves it out)")
+        notes.append("the first frame leaps to the second: probably a rest pose (skip_rest_frame=true leaves it out)")
     qpos = _qpos(hierarchy, skeleton, channels, axes, unit_.metres, places)
+    qpos.setflags(write=False)  # the clip takes it over
     del channels, probes, places  # of a long file each is as large as the clip
     return MotionClip(
         qpos=qpos,

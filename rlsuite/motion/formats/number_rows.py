@@ -18,7 +18,7 @@ from rlsuite.motion.formats.text import LARGEST, TextFile, shortened
 
 Array = NDArray[np.float64]
 
-BLOCK_BYTES = 1 << 22
+BLOCK_BYTES = 1 << 17  # stays in the processor's cache
 COMPILE_BYTES = 1 << 25  # below, importing the compiler costs more than it saves, unless that is done already
 MAX_NUMBER_BYTES = 400
 _NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")

@@ -228,3 +228,17 @@ def test_channels_as_they_stand(tmp_path):
     expected = [[float(w) for w in line.split()] for line in bvh_text(4).splitlines()[-4:]]
     np.testing.assert_array_equal(channels, expected)
     assert hierarchy.joints[0].channels == "XYZzxy"
+
+
+def test_half_angles_are_those_of_the_mathematical_library():
+    from rlsuite.motion.formats import _kernels
+
+    quarters = 180.0 * np.arange(-9.0, 10.0)  # where sine and cosine change places, and just beside
+    degrees = np.concatenate(
+        (quarters, quarters + 90.0, quarters - 1e-9, np.random.default_rng(0).uniform(-2000.0, 2000.0, 20_000))
+    )
+    cosines, sines = np.empty((2, len(degrees)))
+    _kernels.half_angles(degrees, cosines, sines)
+    np.testing.assert_allclose(cosines, np.cos(np.radians(0.5 * degrees)), rtol=0.0, atol=5e-15)
+    np.testing.assert_allclose(sines, np.sin(np.radians(0.5 * degrees)), rtol=0.0, atol=5e-15)
+    assert np.abs(cosines**2 + sines**2 - 1.0).max() < 1e-15
