@@ -22,7 +22,8 @@ LEAP = 1.0  # radians from the first frame to the second that no motion makes
 @dataclass(frozen=True)
 class Imported:
     """Attributes:
-    clip: on the target, with ``startable`` marked. retargeting: how well it fits, ``None`` where nothing was retargeted.
+    clip: on the target, with ``startable`` marked. retargeting: how well it fits, ``None`` where nothing was retargeted: the
+        clip was on this body already, and mending left nothing bad (or fitting it anew did not help).
     before: the check of the clip as it came to the target. after: of the clip itself. changes: what was mended.
     """
 
@@ -91,6 +92,22 @@ def import_clip(
     if fps is not None and abs(fps - clip.fps) > 1e-9:
         clip = sampling.resample(clip, fps)
     before = quality.check(clip, model=model)
-    mended, changes = mend(clip, before, model=model) if fix else (clip, ())
-    after = quality.check(mended, model=model) if mended is not clip else before
+    mended, changes, after = _mended(clip, before, model) if fix else (clip, (), before)
+    if fix and report is None and after.verdict == "bad":
+        # recorded on this very body, but beyond what its joints can do (most of DeepMimic's clips): fitted like any other
+        fitted = retarget(clip, target, mapping=mapping, scale=1.0)
+        candidate = _mended(fitted.clip, quality.check(fitted.clip, model=model), model)
+        if _bad_frames(candidate[2]) < _bad_frames(after):
+            report, (mended, changes, after) = fitted.report, candidate
     return Imported(after.marked(mended), report, before, after, changes)
+
+
+def _mended(
+    clip: MotionClip, report: QualityReport, model: mujoco.MjModel | None
+) -> tuple[MotionClip, tuple[Change, ...], QualityReport]:
+    mended, changes = mend(clip, report, model=model)
+    return mended, changes, quality.check(mended, model=model) if mended is not clip else report
+
+
+def _bad_frames(report: QualityReport) -> int:
+    return int(np.count_nonzero(report.frame_verdicts == 2))

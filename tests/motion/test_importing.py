@@ -82,3 +82,18 @@ def test_another_body_is_checked_with_its_own_solid_parts():
     assert imported.after.verdict == "ok", imported.after.text()
     assert "residual" in importing.import_clip(make("walk"), target).after.left_out
     assert "residual" not in imported.after.left_out
+
+
+@pytest.mark.parametrize("name", ["punch", "spin"])
+def test_a_recording_on_this_body_beyond_its_limits_is_fitted(mocap, name):
+    clip = formats.read(mocap / f"deepmimic/motions/humanoid3d_{name}.txt")
+    imported = importing.import_clip(clip)
+    assert imported.before.verdict == "bad"
+    assert imported.retargeting is not None and imported.retargeting.limit_violations == 0
+    assert imported.after.verdict != "bad", imported.after.text()
+    assert imported.retargeting.end_effector_error.mean < 1.0
+
+
+def test_a_sound_clip_on_this_body_is_not_fitted_anew():
+    imported = importing.import_clip(make("walk"))
+    assert imported.retargeting is None and imported.changes == ()
