@@ -27,6 +27,7 @@ AIMS = {
     "bvh/channels/over-fastest": 5.0,
     "bvh/channels/over-bvh": 20.0,
     "bvh/clip/over-fastest": 5.0,
+    "bvh/clip/over-fastest-quaternions": 5.0,
     "bvh/clip/over-bvh": 20.0,
     "kinematics/over-mj_kinematics-loop": 1.0,
     "sampling/over-slerp-loop": 1.0,

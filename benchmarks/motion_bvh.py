@@ -1,8 +1,9 @@
 """Reading BVH: the suite beside the Python readers of the package index, on the same file, in turn.
 
 ``channels`` is what the peers do too: the hierarchy and an array of the numbers as they stand. ``clip`` also makes unit
-quaternions in metres, Z up and X forward, with units and axes judged; no peer does. ``plain`` is ``channels`` without
-compiled loops, which is what a fresh process uses on small files. Every peer must have read the same numbers as we.
+quaternions in metres, Z up and X forward, with units and axes judged; nearest to it are the peers that end in
+quaternions too, bvhio and pybvh with its own conversion. ``plain`` is ``channels`` without compiled loops, which is what
+a fresh process uses on small files. Every peer must have read the same numbers as we.
 
 The peers live in an environment of their own: ``sh benchmarks/bvh_readers_env.sh`` makes it in ``.venv-bvh-readers``;
 without it only our own times are given. ``bvh`` and ``bvhtoolbox`` leave the numbers as text, and are not charged for
@@ -30,6 +31,7 @@ from rlsuite.motion.formats import bvh, euler_channels, number_rows
 
 HERE = Path(__file__).resolve().parent
 PEER_PYTHON = HERE.parent / ".venv-bvh-readers" / "bin" / "python"
+QUATERNIONS = {"pybvh, quaternions", "bvhio"}
 Ask = Callable[..., float]  # task, reader, path and perhaps where to save: seconds
 
 
@@ -126,12 +128,15 @@ def benchmark(quick: bool, file: Path | None = None) -> dict[str, float]:
     for name, taken in times.items():
         middle = statistics.median(taken)
         over = {kind: ratio(taken, times[kind]) for kind in ("channels", "clip")}
-        label = f"{name} {versions.get(name, '')}"
+        package, comma, made = name.partition(",")
+        label = f"{package} {versions.get(name, '')}{comma}{made}"
         print(f"{label:<24}{1e3 * middle:>10.2f}{size / middle:>8.0f}{over['channels']:>12}{over['clip']:>10}")
         if name in versions:
             ratios |= {f"bvh/{kind}/over-{name}": factor for kind, factor in over.items()}
     if versions:
         fastest = min(versions, key=lambda name: statistics.median(times[name]))
         ratios |= {f"bvh/{kind}/over-fastest": ratios[f"bvh/{kind}/over-{fastest}"] for kind in ("channels", "clip")}
-        print(f"the fastest peer is {fastest}")
+        turned = min(QUATERNIONS & versions.keys(), key=lambda name: statistics.median(times[name]))
+        ratios["bvh/clip/over-fastest-quaternions"] = ratios[f"bvh/clip/over-{turned}"]
+        print(f"the fastest peer is {fastest}; the fastest that gives quaternions, {turned}")
     return ratios
