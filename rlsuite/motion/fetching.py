@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import socket
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -172,7 +173,6 @@ def download(source: Source, path: Path, progress: Callable[[int, int], None] | 
     part = path.with_name(path.name + ".part")
     by_hand = f"get it by hand: {source.url} -> {path} (sha256 {source.sha256})"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         if part.is_file() and part.stat().st_size > source.size:
             part.unlink()
         _transfer(source, part, progress)
@@ -181,6 +181,11 @@ def download(source: Source, path: Path, progress: Callable[[int, int], None] | 
         raise FetchError(f"{source.url}: the server says {error.code} {error.reason}; {by_hand}") from error
     except (OSError, HTTPException, ValueError) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        host = urllib.parse.urlsplit(source.url).hostname
+        if isinstance(reason, socket.gaierror):
+            reason = f"there is no connection to {host} (its address cannot be looked up)"
+        elif isinstance(reason, OSError) and reason.strerror and isinstance(error, urllib.error.URLError):
+            reason = f"there is no connection to {host} ({reason.strerror})"
         raise FetchError(f"cannot fetch {source.file}: {_one_line(reason)}; try again, or {by_hand}") from error
     got = part.stat().st_size
     if got < source.size:
@@ -221,6 +226,7 @@ def _transfer(source: Source, part: Path, progress: Callable[[int, int], None] |
         if response.status == 206 and not goes_on:
             raise OSError(f"the server sent the wrong range {response.headers.get('Content-Range')!r}")
         have = have if goes_on else 0
+        part.parent.mkdir(parents=True, exist_ok=True)  # not before: without a connection no folder is left behind
         with part.open("ab" if goes_on else "wb") as file:
             while have <= source.size and (block := response.read(min(_BLOCK, source.size + 1 - have))):
                 file.write(block)

@@ -262,7 +262,8 @@ def _matched(a: Skeleton, b: Skeleton, notes: list[str]) -> Any:
         pairs = [(name, other[_plain(name)]) for name in names_a if _plain(name) in other]
         if len(pairs) >= 3:
             notes.append(
-                f"skeletons {a.name!r} and {b.name!r} differ: compared at {len(pairs)} {kind} of the same name"
+                f"skeletons {a.name!r} and {b.name!r} differ in their {_difference(a, b)}: compared at {len(pairs)} "
+                f"{kind} of the same name"
             )
             sides = list(zip(*pairs, strict=True))
             return [name for name, _ in pairs], *(_finder(kind, list(side)) for side in sides)
@@ -271,6 +272,19 @@ def _matched(a: Skeleton, b: Skeleton, notes: list[str]) -> Any:
         f"retarget one clip to the other's skeleton first (bodies of a: {', '.join(a.body_names[:8])}; "
         f"of b: {', '.join(b.body_names[:8])})"
     )
+
+
+def _difference(a: Skeleton, b: Skeleton) -> str:
+    """What keeps two skeletons from being the same tree, in words."""
+    if a.body_names != b.body_names or a.parents != b.parents:
+        return f"bodies or their order ({a.nbody} and {b.nbody})"
+    if [(j.kind, j.body) for j in a.joints] != [(j.kind, j.body) for j in b.joints]:
+        return f"joints ({len(a.joints)} and {len(b.joints)})"
+    apart = np.linalg.norm(a.body_pos - b.body_pos, axis=1)
+    if apart.max() > 1e-6:
+        widest = int(apart.argmax())
+        return f"limbs' lengths (the most at {a.body_names[widest]}: {100.0 * apart[widest]:.2g} cm)"
+    return "rest rotations or joint axes"
 
 
 def _finder(kind: str, names: list[str]) -> Any:

@@ -3,6 +3,7 @@
 import hashlib
 import http.server
 import re
+import socket
 import threading
 import urllib.parse
 
@@ -232,3 +233,15 @@ def test_checksums_are_those_of_the_recordings(mocap, name):
     folder = "deepmimic/motions" if name.startswith("deepmimic") else "cmu/bvh"
     raw = (mocap / folder / source.file).read_bytes()
     assert (len(raw), hashlib.sha256(raw).hexdigest()) == (source.size, source.sha256)
+
+
+def test_without_a_network_no_folder_is_left_and_no_number_told(publish, tmp_path, monkeypatch):
+    def nowhere(*_, **__):
+        raise socket.gaierror(-2, "Name or service not known")
+
+    publish("file", url="https://example.org/file")
+    monkeypatch.setattr(socket, "getaddrinfo", nowhere)
+    with pytest.raises(FetchError, match=r"there is no connection to example\.org \(") as told:
+        fetching.fetch("clip", tmp_path / "clips")
+    assert "Errno" not in str(told.value)
+    assert not (tmp_path / "clips").exists()

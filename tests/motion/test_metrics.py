@@ -273,12 +273,14 @@ def test_other_skeletons_meet_at_key_points_or_bodies():
     giant = MotionClip(clip.qpos * np.r_[1.5, 1.5, 1.5, np.ones(32)], clip.fps, tall)
     result = metrics.compare(giant, clip)
     assert result["points"] == len(clip.skeleton.keypoints)
+    assert any("limbs' lengths (the most at " in note for note in result["notes"]), result["notes"]
     assert result["mpjpe_procrustes"] == pytest.approx(0.0, abs=1e-7)  # a scaled copy
     assert result["joint_angle"] is None
     titles = tuple(name.title() for name in clip.skeleton.body_names)
     renamed = replace(clip.skeleton, body_names=titles, keypoints={}, feet=(), end_effectors=())
     result = metrics.compare(replace(clip, skeleton=renamed), clip)
     assert result["points"] == clip.skeleton.nbody
+    assert any("in their bodies or their order (" in note for note in result["notes"]), result["notes"]
     assert result["mpjpe"] == 0.0
     assert result["foot_skate_a"] is None
     strange = replace(renamed, body_names=tuple(f"b{i}" for i in range(renamed.nbody)))

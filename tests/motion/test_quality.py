@@ -334,6 +334,7 @@ def test_the_report_reads_as_text_and_as_json(clip):
     assert marked.startable.tolist() == data["startable"]
     assert marked.provenance[-1]["verdict"] == "bad"
     assert stretches([3, 4, 5, 19]) == "3-5, 19"
+    assert stretches(range(0, 14, 2)) == "0, 2, 4, 6, 8, 10, and 1 more stretch"
     assert stretches(range(0, 40, 2)) == "0, 2, 4, 6, 8, 10, and 14 more stretches"
 
 

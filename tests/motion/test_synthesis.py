@@ -332,3 +332,7 @@ def test_provenance_tells_how_a_clip_was_made():
 def test_the_command_wants_a_folder(capsys):
     assert main([]) == 2 and main(["--help"]) == 2
     assert "usage" in capsys.readouterr().err
+
+
+def test_turns_are_told_in_degrees_too():
+    assert MOTIONS["turn"].parameters["angle"].allowed == "a number from -6.28 to 6.28 rad (-360 to 360 degrees)"

@@ -71,7 +71,9 @@ def write(clip: MotionClip, path: str | Path, *, format: str | None = None, **op
         found = [name for name, entry in writers.items() if path.suffix.lower() in entry.suffixes]
         if not found:
             known = ", ".join(f"{name} ({' '.join(entry.suffixes)})" for name, entry in writers.items())
-            raise MotionFormatError(f"{path}: the suffix names no format to write; name one of {known} with format=")
+            raise MotionFormatError(
+                f"{path}: the suffix names no format to write; name one of {known} (--to, in Python `format`)"
+            )
         format = found[0]
     entry = FORMATS[format]
     if entry.write is None:

@@ -117,7 +117,7 @@ def _skeleton_file(path: Path, given: str | Path | None) -> Path:
     if found is None:
         wanted = " or ".join(f"{name}.asf" for name in names)
         raise MotionFormatError(
-            f"{path}: its skeleton {wanted} is not beside it; name the ASF file with skeleton_file="
+            f"{path}: its skeleton {wanted} is not beside it; name the ASF file (--skeleton-file, in Python `skeleton_file`)"
         )
     return found
 

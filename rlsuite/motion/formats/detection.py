@@ -30,7 +30,9 @@ def detect(path: str | Path) -> str:
     if found:
         return found[0]
     what = "an empty file" if not head else "not a motion file that is known here"
-    raise MotionFormatError(f"{path}: {what}; the formats are {', '.join(FORMATS)} (name one with format=)")
+    raise MotionFormatError(
+        f"{path}: {what}; the formats are {', '.join(FORMATS)} (--format, in Python `format`, names one)"
+    )
 
 
 def read_head(path: Path) -> bytes:

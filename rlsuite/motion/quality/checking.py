@@ -40,7 +40,7 @@ def check(
     limits = limits or DEFAULT
     left_out = {}
     if raw is None:
-        left_out["quaternion_norm"] = "a clip's quaternions are normalised; pass raw to look at what was read"
+        left_out["quaternion_norm"] = "a clip's quaternions are normalised when it is read"
     elif np.shape(raw) != clip.qpos.shape:
         raise MotionError(f"raw must be {clip.qpos.shape}, as the clip's qpos, not {np.shape(raw)}")
     if model is None:
@@ -49,7 +49,7 @@ def check(
         require_fit(model, clip.skeleton)
     found: list[Finding] = []
     if model is None:
-        why = f"needs solid parts and masses; skeleton {clip.skeleton.name!r} has none (pass model, or retarget)"
+        why = f"needs solid parts and masses; skeleton {clip.skeleton.name!r} has none (import it, or name an MJCF)"
         left_out |= dict.fromkeys(("self_collision", "torque", "residual"), why)
         if clip.skeleton.feet:
             left_out["penetration of other parts than feet"] = why

@@ -49,7 +49,8 @@ def floating(clip: MotionClip, clearance: Array, height: Array, limits: Limits) 
         if seconds <= limits.flight and _BALLISTIC[0] <= acceleration <= _BALLISTIC[1]:
             continue
         fault[start:stop] = clearance[start:stop]
-        notes.append(f"frames {start}-{stop - 1}: {seconds:.2f} s, vertical acceleration {acceleration:.1f} m/s^2")
+        bend = round(float(acceleration), 1) + 0.0  # no "-0.0"
+        notes.append(f"frames {start}-{stop - 1}: {seconds:.2f} s, vertical acceleration {bend:.1f} m/s^2")
     return above("floating", "body", fault, "m", limits.floating, "; ".join(notes))
 
 

@@ -121,5 +121,6 @@ def stretches(frames: Iterable[int]) -> str:
     mask = np.zeros(int(frames.max(initial=-1)) + 1, bool)
     mask[frames] = True
     parts = [str(start) if stop == start + 1 else f"{start}-{stop - 1}" for start, stop in runs(mask)]
-    more = f", and {len(parts) - _MOST_RUNS} more stretches" if len(parts) > _MOST_RUNS else ""
+    others = len(parts) - _MOST_RUNS
+    more = f", and {others} more stretch{'es' if others > 1 else ''}" if others > 0 else ""
     return ", ".join(parts[:_MOST_RUNS]) + more

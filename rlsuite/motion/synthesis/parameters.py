@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,9 @@ class Parameter:
         if self.choices:
             return "one of " + ", ".join(self.choices)
         kind = "a whole number" if self.whole else "a number"
+        if self.unit == "rad":
+            low, high = round(math.degrees(self.low)), round(math.degrees(self.high))
+            return f"{kind} from {self.low:.3g} to {self.high:.3g} rad ({low} to {high} degrees)"
         return f"{kind} from {self.low:g} to {self.high:g}{self.unit and ' ' + self.unit}"
 
     def checked(self, motion: str, name: str, value: Any) -> float | str | None:
