@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from rlsuite.cli import imitation
 from rlsuite.cli.arguments import positive_int, seed
 from rlsuite.cli.play import add_policy, film, video
 
@@ -16,13 +17,14 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         "evaluate",
         help="evaluate the policy of a run",
-        description="Play episodes with a run's policy; where the environment has a model, print the exact value too.",
+        description="Play episodes with a run's policy; where the environment has a model, print the exact value too. "
+        "Of a policy that imitates a clip, measure how well: returns, falls, distances, foot skate, torques, pushes.",
     )
-    parser.add_argument("run_folder", type=Path, metavar="RUN", help="folder of a run")
+    parser.add_argument("run_folder", type=Path, metavar="RUN", help="folder of a run, or a shipped policy's name")
     parser.add_argument(
         "--checkpoint", metavar="NAME", help="last (default), best, 5000_steps …, or s3 for seed 3 of a comparison"
     )
-    parser.add_argument("--episodes", type=positive_int, default=100, metavar="N", help="default: 100")
+    parser.add_argument("--episodes", type=positive_int, metavar="N", help="default: 100; of a clip 32")
     add_policy(parser)
     parser.add_argument("--seed", type=seed, default=0, metavar="K", help="of the evaluation episodes (default: 0)")
     parser.add_argument("--video", type=video, metavar="FILE", help="film the first episode to this .mp4 or .gif")
@@ -36,10 +38,14 @@ def run(arguments: argparse.Namespace) -> int:
     import numpy as np
 
     from rlsuite.agents.evaluation import episode_seeds, evaluate_policy
+    from rlsuite.experiments.imitation.performers import performs
     from rlsuite.experiments.loading import choose_checkpoint, load_checkpoint, what_was_run
     from rlsuite.experiments.recording import evaluates_deterministically
     from rlsuite.seeding import run_seeds
 
+    if performs(arguments.run_folder):
+        return imitation.evaluate(arguments)
+    arguments.episodes = arguments.episodes or 100
     agent: Any
     agent, _ = load_checkpoint(arguments.run_folder, arguments.checkpoint, trust=arguments.trust, training_state=False)
     _, environment = what_was_run(arguments.run_folder, trust=arguments.trust)

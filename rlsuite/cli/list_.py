@@ -20,10 +20,10 @@ _GROUPS = {
 def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         "list",
-        help="list environments or algorithms; with a NAME, its hyperparameters or arguments",
-        description="List environments or algorithms; with a NAME, print what can be set on it.",
+        help="list environments, algorithms or shipped policies; with a NAME, its hyperparameters or arguments",
+        description="List environments, algorithms or shipped policies; with a NAME, print what can be set on it.",
     )
-    parser.add_argument("what", choices=("envs", "algos"), help="what to list")
+    parser.add_argument("what", choices=("envs", "algos", "policies"), help="what to list")
     parser.add_argument("name", nargs="?", help="one of them, in full")
     parser.add_argument("--all", action="store_true", help="envs: also those whose spaces are not finite")
     return parser
@@ -34,7 +34,9 @@ def run(arguments: argparse.Namespace) -> int:
     from rlsuite.cli.console import OutputConsole
 
     console = OutputConsole()
-    if arguments.what == "algos":
+    if arguments.what == "policies":
+        _policies(console, arguments.name)
+    elif arguments.what == "algos":
         _algo(console, arguments.name) if arguments.name else _algos(console)
     else:
         _env(console, arguments.name) if arguments.name else _envs(console, arguments.all)
@@ -94,6 +96,22 @@ def _env(console: Any, env_id: str) -> None:
         f"\nobservations: {env.observation_space}\nactions: {env.action_space}", highlight=False, markup=False
     )
     env.close()
+
+
+def _policies(console: Any, name: str | None) -> None:
+    from rlsuite.experiments.imitation import policies
+
+    if name is not None:
+        for key, value in policies.card(policies.locate(name)).items():
+            console.print(f"{key}: {value}", highlight=False, markup=False, soft_wrap=True)
+        return
+    cards = {shipped: policies.card(policies.locate(shipped)) for shipped in policies.shipped()}
+    if not cards:
+        console.print("no policies come with this version")
+        return
+    rows = [(key, str(c["clip"]), f"{c['normalised_return']:.2f}", str(c["algo"])) for key, c in cards.items()]
+    _print_table(console, ("name", "clip", "normalised return at least", "trained by"), rows)
+    console.print("\nrlsuite play NAME shows one; rlsuite list policies NAME prints its card.", highlight=False)
 
 
 def _print_table(

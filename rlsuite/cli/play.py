@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from rlsuite.cli.arguments import positive_int, seed
+from rlsuite.cli import imitation
+from rlsuite.cli.arguments import port, positive_int, positive_number, seed
 from rlsuite.errors import InvalidEnvironmentError
 
 SUFFIXES = (".mp4", ".gif")
@@ -16,15 +17,25 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         "play",
         help="watch the policy of a run",
-        description="Play episodes with a run's policy: in a window where there is a screen, else on film, in RUN/videos.",
+        description="Play episodes with a run's policy: in a window where there is a screen, else on film, in RUN/videos. "
+        "A policy that imitates a clip acts in the browser, where it can be pushed (needs rlsuite[viewer]), or in files.",
+        epilog="example:  rlsuite play RUN --video walk.mp4",
     )
-    parser.add_argument("run_folder", type=Path, metavar="RUN", help="folder of a run")
+    parser.add_argument("run_folder", type=Path, metavar="RUN", help="folder of a run, or a shipped policy's name")
     parser.add_argument("--checkpoint", metavar="NAME", help="last (default), best, 5000_steps …")
     parser.add_argument("--episodes", type=positive_int, default=1, metavar="N", help="default: 1")
     parser.add_argument(
         "--window", action=argparse.BooleanOptionalAction, help="open a window (default: where there is a screen)"
     )
     parser.add_argument("--video", type=video, metavar="FILE", help="film to this .mp4 or .gif, without a window")
+    clip = parser.add_argument_group("policies that imitate a clip")
+    clip.add_argument("--strip", type=Path, metavar="FILE", help="write a row of poses, the reference below: .png")
+    clip.add_argument("--rollout", type=Path, metavar="FILE", help="write what the body did as a clip: .npz")
+    clip.add_argument(
+        "--seconds", type=positive_number, metavar="S", help="of these files (default: 10; a strip: a cycle)"
+    )
+    clip.add_argument("--port", type=port, default=8080, help="of the page on 127.0.0.1 (default: 8080)")
+    clip.add_argument("--no-browser", action="store_true", help="only print the page's address")
     add_policy(parser)
     parser.add_argument("--seed", type=seed, default=0, metavar="K", help="of the episodes (default: 0)")
     parser.add_argument("--trust", action="store_true", help="import the modules the run names, which runs their code")
@@ -54,11 +65,16 @@ def run(arguments: argparse.Namespace) -> int:
     """Play the episodes; print their returns, and where the film is."""
     from rlsuite.agents.evaluation import episode_seeds, run_episodes
     from rlsuite.cli.console import OutputConsole
+    from rlsuite.experiments.imitation.performers import performs
     from rlsuite.experiments.loading import load_checkpoint, what_was_run
     from rlsuite.experiments.recording import VIDEOS, evaluates_deterministically
     from rlsuite.screen import has_screen
     from rlsuite.seeding import run_seeds
 
+    if performs(arguments.run_folder):
+        return imitation.play(arguments)
+    if arguments.strip or arguments.rollout:
+        raise InvalidEnvironmentError("--strip and --rollout are for policies that imitate a clip")
     agent, name = load_checkpoint(
         arguments.run_folder, arguments.checkpoint, trust=arguments.trust, training_state=False
     )

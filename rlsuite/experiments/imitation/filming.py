@@ -12,7 +12,7 @@ from rlsuite.motion import editing, models
 from rlsuite.motion.clip import MotionClip
 from rlsuite.motion.render.renderer import BackendName
 from rlsuite.motion.render.scene import GHOST_TINT
-from rlsuite.motion.render.strip import pose_strip, write_strip
+from rlsuite.motion.render.strip import pose_strip, strip_pitch, write_strip
 from rlsuite.motion.render.video import Track, write_video
 
 GHOST_ALPHA = 0.55
@@ -42,8 +42,12 @@ def strip(path: Path, episode: Episode, *, seconds: float | None = None, n: int 
     """Poses of the policy in a row (``.png``), and below them those of the reference at the same times."""
     clips = [_beginning(clip, seconds) for clip in (episode.performed, episode.reference)]
     model = models.model_of(clips[0].skeleton)
-    rows = [pose_strip(model, clip.qpos, clip.fps, n=n, width=width, times=clip is clips[-1]) for clip in clips]
-    return write_strip(path, np.concatenate(rows))
+    pitch = max(strip_pitch(model, clip.qpos, n=n) for clip in clips)
+    above, below = (
+        pose_strip(model, clip.qpos, clip.fps, n=n, width=width, pitch=pitch, times=bool(tint), tint=tint)
+        for clip, tint in zip(clips, (None, GHOST_TINT), strict=True)
+    )
+    return write_strip(path, np.concatenate((above, below)))
 
 
 def _beginning(clip: MotionClip, seconds: float | None) -> MotionClip:

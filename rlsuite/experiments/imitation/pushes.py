@@ -96,7 +96,7 @@ def push_robustness(
 
     low = np.zeros(n)
     high = np.where(survive(low), MOST, 0.0)
-    for _ in range(bisections):
+    for _ in range(bisections if high.any() else 0):
         middle = 0.5 * (low + high)
         upright = survive(middle)
         low, high = np.where(upright, middle, low), np.where(upright, high, middle)

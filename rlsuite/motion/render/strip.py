@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import mujoco
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from rlsuite.errors import MotionError
 from rlsuite.files import write_atomically
 from rlsuite.films import Frame
 from rlsuite.motion.cameras import Camera, calibration
 from rlsuite.motion.render.extents import checked_motion, geom_corners
-from rlsuite.motion.render.look import PAPER, Look
+from rlsuite.motion.render.look import PAPER, Colour, Look
 from rlsuite.motion.render.renderer import Renderer
 from rlsuite.motion.render.scene import Actor, Label, Scene
 from rlsuite.motion.render.video import checked_suffix
@@ -41,12 +41,18 @@ def pose_strip(
     azimuth: float = math.radians(-68.0),
     look: Look = PAPER,
     times: bool = True,
+    pitch: float | None = None,
+    tint: Colour | None = None,
 ) -> Frame:
     """``(H, width, 3)``: ``n`` poses of a motion ``(T, nq)`` from its first frame to its last, left to right.
 
     Bodies stand at equal distances (their own travel is taken out, heights are kept), turned as a camera far away at
     ``azimuth`` sees them while the motion heads along +X. The height of the picture follows from the bodies. Always drawn
     by the ray caster, so it looks the same everywhere.
+
+    Args:
+        pitch: metres from one body to the next (default: :func:`strip_pitch`), so that two strips are of one scale.
+        tint: colour that the bodies take on.
 
     Raises:
         MotionError: the poses are none of the model, ``fps`` is not above 0, or ``n`` is not from 1 to 40.
@@ -56,14 +62,14 @@ def pose_strip(
     if not (np.isfinite(fps) and fps > 0):
         raise MotionError(f"frames a second are a number above 0, not {fps}")
     motion = checked_motion(model, qpos)
-    frames = np.unique(np.round(np.linspace(0, len(motion) - 1, n)).astype(int))
+    frames = _frames(len(motion), n)
     poses = motion[frames]
     corners = geom_corners(model, poses)  # (n, points, 3)
     right = np.array([-math.sin(azimuth), math.cos(azimuth), 0.0])
     back = np.array([math.cos(azimuth), math.sin(azimuth), 0.0])
     along, deep = corners @ right, corners @ back
     centres = (along.min(axis=1) + along.max(axis=1)) / 2
-    pitch = float((along.max(axis=1) - along.min(axis=1)).max()) + GAP
+    pitch = _widest(along) + GAP if pitch is None else pitch
     places = (np.arange(len(frames)) - (len(frames) - 1) / 2) * pitch
     middle = (deep.min(axis=1) + deep.max(axis=1)) / 2
     offsets = (places - centres)[:, None] * right - middle[:, None] * back
@@ -75,9 +81,24 @@ def pose_strip(
     for frame, place in list(zip(frames, places, strict=True))[::every] if times else ():
         u = float(camera.project(place * right)[0])
         labels.append(Label(f"{frame / fps:.2f} s", (u, camera.height - 1.3 * size), size))
-    actors = [Actor(model, pose, offset) for pose, offset in zip(poses, offsets, strict=True)]
+    actors = [Actor(model, pose, offset, tint) for pose, offset in zip(poses, offsets, strict=True)]
     with Renderer(None, backend="software") as renderer:
         return renderer.frame(Scene(actors, (), labels, look), camera)
+
+
+def strip_pitch(model: mujoco.MjModel, qpos: ArrayLike, *, n: int = 8, azimuth: float = math.radians(-68.0)) -> float:
+    """Metres from one body to the next at which the poses of a strip do not meet."""
+    motion = checked_motion(model, qpos)
+    right = np.array([-math.sin(azimuth), math.cos(azimuth), 0.0])
+    return _widest(geom_corners(model, motion[_frames(len(motion), n)]) @ right) + GAP
+
+
+def _frames(length: int, n: int) -> NDArray[np.intp]:
+    return np.unique(np.round(np.linspace(0, length - 1, n)).astype(np.intp))
+
+
+def _widest(along: Array) -> float:
+    return float((along.max(axis=1) - along.min(axis=1)).max())
 
 
 def _far_camera(points: Array, width: int, span: float, azimuth: float, text: bool) -> Camera:

@@ -1,0 +1,170 @@
+"""What ``rlsuite evaluate`` and ``rlsuite play`` do with policies that perform a clip."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rlsuite.cli.motion import clips
+from rlsuite.errors import HyperparameterError, InvalidEnvironmentError
+
+if TYPE_CHECKING:
+    from rlsuite.experiments.imitation.episodes import Episode
+    from rlsuite.experiments.imitation.performers import Performer
+
+PLAY_SECONDS = 10.0  # of a film, where nothing else is said
+
+
+def evaluate(arguments: argparse.Namespace) -> int:
+    """Measure a policy, print the table, and write it beside the run as JSON."""
+    from rlsuite.experiments.imitation.evaluation import EPISODES
+    from rlsuite.experiments.imitation.evaluation import evaluate as measure
+    from rlsuite.experiments.records import plain
+    from rlsuite.files import write_atomically
+    from rlsuite.seeding import run_seeds
+
+    if arguments.video:
+        _require_suffix(arguments.video, "--video")
+    performer = _performer(arguments)
+    episodes = arguments.episodes or EPISODES
+    found, played = measure(
+        performer.act, performer.env_kwargs, episodes=episodes, seed=run_seeds(arguments.seed).evaluation
+    )
+    result = {**performer.about, "policy": _how(arguments), "seed": arguments.seed, **plain(found)}
+    written = None
+    if performer.folder is not None:
+        written = performer.folder / f"imitation-{performer.about['checkpoint']}.json"
+        write_atomically(written, json.dumps(result, indent=2) + "\n")
+    if arguments.video:
+        _film(arguments.video, played[0], None)
+        result["video"] = str(arguments.video)
+    if arguments.json:
+        print(json.dumps(result))
+        return 0
+    _print_table(performer, result)
+    if written is not None:
+        print(f"written: {written}")
+    return 0
+
+
+def play(arguments: argparse.Namespace) -> int:
+    """Show a policy: in the browser, on film, as a strip of poses, or save what it did as a clip."""
+    files = {name: getattr(arguments, name) for name in ("video", "strip", "rollout") if getattr(arguments, name)}
+    for name, path in files.items():
+        _require_suffix(path, f"--{name}")
+    if arguments.window:
+        raise InvalidEnvironmentError("a humanoid is shown in the browser, not in a window; leave --window out")
+    if files and arguments.episodes != 1:
+        raise HyperparameterError("--episodes is for other environments; a film of a clip shows one")
+    performer = _performer(arguments)
+    if files:
+        return _write(arguments, performer)
+    return _live(arguments, performer)
+
+
+def _write(arguments: argparse.Namespace, performer: Performer) -> int:
+    from rlsuite.experiments.imitation.episodes import evaluation_env
+    from rlsuite.experiments.imitation.episodes import play as perform
+    from rlsuite.motion import clip_files
+    from rlsuite.seeding import run_seeds
+
+    seconds = arguments.seconds or PLAY_SECONDS
+    env = evaluation_env(performer.env_kwargs, 1, seconds=seconds)
+    options = None if env.reference.wraps else {"time": 0.0}
+    cycle = env.reference.duration
+    (episode,) = perform(performer.act, env, run_seeds(arguments.seed).evaluation, options=options)
+    env.close()
+    if arguments.video:
+        _film(arguments.video, episode, None)
+        print(f"film: {arguments.video}")
+    if arguments.strip:
+        from rlsuite.experiments.imitation.filming import strip
+
+        print(f"strip: {strip(arguments.strip, episode, seconds=arguments.seconds or cycle)}")
+    if arguments.rollout:
+        about = {name: performer.about[name] for name in ("checkpoint", "timesteps") if name in performer.about}
+        clip_files.save(episode.performed.with_step("policy", name=performer.name, **about), arguments.rollout)
+        print(f"clip: {arguments.rollout}; `rlsuite motion view` shows it")
+    end = "and fell" if episode.fell else "without a fall"
+    steps = len(episode.rewards)
+    print(f"{steps / episode.performed.fps:.1f} s {end}, normalised return {episode.normalised_return:.3f}")
+    return 0
+
+
+def _live(arguments: argparse.Namespace, performer: Performer) -> int:
+    from rlsuite.experiments.imitation.live import LiveViewer
+
+    viewer = LiveViewer(performer.act, performer.env_kwargs, performer.name, port=arguments.port, seed=arguments.seed)
+    try:
+        print(f"{performer.name} at {viewer.url} (Ctrl-C to stop)", flush=True)
+        if not arguments.no_browser:
+            import webbrowser
+
+            webbrowser.open(viewer.url)
+        viewer.wait()
+    except KeyboardInterrupt:
+        print()
+    finally:
+        viewer.close()
+    return 0
+
+
+def _performer(arguments: argparse.Namespace) -> Performer:
+    from rlsuite.experiments.imitation.performers import performer
+
+    return performer(
+        arguments.run_folder, arguments.checkpoint, deterministic=not arguments.stochastic, trust=arguments.trust
+    )
+
+
+def _how(arguments: argparse.Namespace) -> str:
+    return "stochastic" if arguments.stochastic else "deterministic"
+
+
+def _require_suffix(path: Path, option: str) -> None:
+    """What cannot be written is told before anything is played."""
+    from rlsuite.motion.render.video import SUFFIXES, checked_suffix
+
+    known = {"--video": SUFFIXES, "--strip": (".png",), "--rollout": (".npz",)}[option]
+    checked_suffix(clips.output(path, option), known)
+
+
+def _film(path: Path, episode: Episode, seconds: float | None) -> None:
+    from rlsuite.cli.motion.view import frame_progress, renderer_log
+    from rlsuite.experiments.imitation.filming import film
+
+    with renderer_log(), frame_progress() as progress:
+        film(path, episode, seconds=seconds, progress=progress)
+
+
+def _print_table(performer: Performer, result: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    from rlsuite.cli.console import OutputConsole
+    from rlsuite.experiments.imitation.evaluation import ROWS
+    from rlsuite.experiments.imitation.pushes import MOST
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column()
+    shown = ("checkpoint", "timesteps", "policy") if performer.folder else ("policy",)
+    for name in shown:
+        value = result[name]
+        table.add_row(name, value if isinstance(value, str) else f"{value:,}", "")
+    table.add_row("episodes", f"{result['episodes']}", f"of {result['seconds']:g} s")
+    for name, (unit, title) in ROWS.items():
+        if name in result:
+            value = result[name]
+            text = {"falls": f"{value}", "success": f"{100 * value:.0f}"}.get(name, _number(value))
+            most = "at least " if unit == "N" and value > 0.99 * MOST else ""
+            table.add_row(title, most + text, {"success": "%"}.get(name, unit))
+    OutputConsole().print(table)
+
+
+def _number(value: float) -> str:
+    if value == 0.0:
+        return "0"
+    return f"{value:.3f}" if abs(value) < 1.0 else f"{value:.3g}" if abs(value) < 100.0 else f"{value:.0f}"
