@@ -41,10 +41,20 @@ _ENVIRONMENTS: dict[str, tuple[str, int, float | None, dict[str, Any]]] = {
     "ShortCorridor": ("short_corridor:ShortCorridorEnv", 1000, None, {}),
 }
 
-# name: (entry point, vector entry point, time limit)
-_HUMANOIDS: dict[str, tuple[str, str, int]] = {
-    "HumanoidImitate": ("env:HumanoidImitateEnv", "vector_env:HumanoidImitateVectorEnv", 600),
+# name: (entry point, arguments); many at a time all of them are _HUMANOIDS_VECTOR
+_HUMANOIDS: dict[str, tuple[str, dict[str, Any]]] = {
+    "HumanoidImitate": ("env:HumanoidImitateEnv", {}),
+    "HumanoidHeading": ("goal_envs:HumanoidHeadingEnv", {"goal": "heading", "clip": "walk", "reward": "local"}),
+    "HumanoidLocation": ("goal_envs:HumanoidLocationEnv", {"goal": "location", "clip": "walk", "reward": "local"}),
+    "HumanoidStrike": ("goal_envs:HumanoidStrikeEnv", {"goal": "strike", "clip": "kick"}),
+    "HumanoidThrow": ("goal_envs:HumanoidThrowEnv", {"goal": "throw", "clip": "wave"}),
+    "HumanoidGetUp": (
+        "goal_envs:HumanoidGetUpEnv",
+        {"goal": "get_up", "clip": "idle", "reward": "local", "terminate": ()},
+    ),
+    "HumanoidPush": ("goal_envs:HumanoidPushEnv", {"goal": "push", "clip": "walk"}),
 }
+_HUMANOIDS_VECTOR, _HUMANOIDS_LIMIT = "rlsuite.envs.humanoid.vector_env:HumanoidImitateVectorEnv", 600
 
 
 def register_envs() -> None:
@@ -58,13 +68,14 @@ def register_envs() -> None:
                 reward_threshold=threshold,
                 kwargs=kwargs,
             )
-    for name, (entry_point, vector_entry_point, limit) in _HUMANOIDS.items():
+    for name, (entry_point, kwargs) in _HUMANOIDS.items():
         if f"{NAMESPACE}/{name}-v0" not in gym.registry:
             gym.register(
                 f"{NAMESPACE}/{name}-v0",
                 entry_point=f"rlsuite.envs.humanoid.{entry_point}",
-                vector_entry_point=f"rlsuite.envs.humanoid.{vector_entry_point}",
-                max_episode_steps=limit,
+                vector_entry_point=_HUMANOIDS_VECTOR,
+                max_episode_steps=_HUMANOIDS_LIMIT,
+                kwargs=kwargs,
             )
 
 

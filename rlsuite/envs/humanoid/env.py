@@ -16,6 +16,7 @@ from rlsuite.envs.humanoid.demonstrations import Demonstrations
 from rlsuite.envs.humanoid.observations import DEFAULT
 from rlsuite.envs.humanoid.vector_env import TIME_LIMIT, HumanoidImitateVectorEnv
 from rlsuite.errors import InvalidEnvironmentError
+from rlsuite.motion import body
 from rlsuite.motion.clip import MotionClip
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class HumanoidImitateEnv(gym.Env[Any, Any]):
     ## Rewards
     `deepmimic-paper`, `deepmimic-code`, `mimickit` or `beyondmimic`: the formulas and constants of these publications, from
     0 to 1 (1 for exact tracking; `beyondmimic` less small penalties), or `{name: {error, weight, scale}}` of your own.
+    `local` is ours: `deepmimic-paper` blind to place and heading, for goals that lead elsewhere.
     Zero in a step that ends in failure. `info["reward/NAME"]` has every term, `env.unwrapped.metrics()` their means.
 
     ## Starting State
@@ -85,6 +87,9 @@ class HumanoidImitateEnv(gym.Env[Any, Any]):
     * `mirror=False`: whether the second half of every cycle is seen, and acted on, with left and right exchanged, so that
       what is learned of one half serves the other; `"auto"`: where the clip's halves are each other's mirror images.
     * `anneal=2000000`: control steps of one simulation over which the root force fades.
+    * `goal=None`: `heading`, `location`, `strike`, `throw`, `get_up` or `push`, or `{name: {keyword: number}}`; what it asks
+      is described by the environment of its name, and appended to the observation.
+    * `mix=None`: weights of imitation and goal in the reward; `(0.7, 0.3)` where the goal has a reward, else `(1, 0)`.
 
     `gym.make_vec` takes besides `autoreset_mode` (`NextStep`, `SameStep`, `Disabled`) and `threads`.
 
@@ -110,6 +115,8 @@ class HumanoidImitateEnv(gym.Env[Any, Any]):
         self_collision: bool = False,
         mirror: bool | str = False,
         anneal: int = 2_000_000,
+        goal: str | Mapping[str, Mapping[str, Any]] | None = None,
+        mix: tuple[float, float] | None = None,
         render_mode: str | None = None,
     ) -> None:
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
@@ -117,7 +124,7 @@ class HumanoidImitateEnv(gym.Env[Any, Any]):
         self.core = HumanoidImitateVectorEnv(
             1, clip=clip, reward=reward, action_mode=action_mode, action_scale=action_scale, terminate=terminate,
             start=start, observe=observe, frames=frames, sync=sync, horizon=horizon, self_collision=self_collision,
-            mirror=mirror, anneal=anneal, max_episode_steps=TIME_LIMIT if horizon is None else None,
+            mirror=mirror, anneal=anneal, goal=goal, mix=mix, max_episode_steps=TIME_LIMIT if horizon is None else None,
             autoreset_mode=AutoresetMode.DISABLED, threads=1,
         )  # fmt: skip
         self.render_mode = render_mode
@@ -145,12 +152,13 @@ class HumanoidImitateEnv(gym.Env[Any, Any]):
         from rlsuite.motion.render import Actor, Renderer, Scene
 
         core = self.core
-        body, reference = core.physics.state, core.reference.states(core.times, core.offsets)
+        state, reference = core.physics.state, core.reference.states(core.times, core.offsets)
         if self._renderer is None:
             self._renderer = Renderer(core.physics.model, WIDTH, HEIGHT)
-        model, at = core.physics.model, np.array([*body.position[0, 0, :2], AIM])
+        model, at = core.physics.model, np.array([*state.position[0, 0, :2], AIM])
         camera = Camera.look_at(at + EYE, at, fovy=FOVY, width=WIDTH, height=HEIGHT)
-        actors = [Actor(model, body.qpos[0]), Actor.ghost(model, reference.qpos[0])]
+        ghost = body.model(core.reference.shape)  # without what else is in the world
+        actors = [Actor(model, core.physics.fields[0][0].copy()), Actor.ghost(ghost, reference.qpos[0])]
         return self._renderer.frame(Scene(actors), camera)
 
     def close(self) -> None:

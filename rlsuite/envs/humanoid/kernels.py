@@ -26,7 +26,7 @@ Vector = tuple[float, float, float]
 
 @cache
 def _folder() -> Path:
-    return folder_for(sorted(Path(__file__).resolve().parent.glob("*.py")))
+    return folder_for(sorted(Path(__file__).resolve().parent.rglob("*.py")))
 
 
 def kernel(function: F) -> F:

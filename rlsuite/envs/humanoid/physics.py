@@ -45,8 +45,8 @@ class BatchPhysics:
         self.threads = threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else threads or 0
         self.batch = Batch(model, n, min(self.threads, n))
         self.fields = tuple(self.batch.bind(name) for name in BOUND)
-        self.masses = np.array(model.body_mass[1:])
-        self.state = empty_state(n, model.nq, model.nv, skeleton.nbody)
+        self.masses = np.array(model.body_mass[1 : 1 + skeleton.nbody])
+        self.state = empty_state(n, skeleton.nq, skeleton.nv, skeleton.nbody)
         self.all_rows: Rows = np.arange(n)
         self.ctrl: Array = self.batch.bind("ctrl")
         self.root_force: Array = self.batch.bind("qfrc_applied")[:, :6]

@@ -1,4 +1,4 @@
-"""Reward presets: the constants of four publications, each named by what it is the formula of.
+"""Reward presets: the constants of four publications, each named by what it is the formula of, and ``local``.
 
 Paper and code of DeepMimic differ, so they are two. All of them lie in [0, 1] (``beyondmimic`` less its penalties), 1 for
 a body that follows exactly, and are 0 in a step in which the body failed.
@@ -27,6 +27,12 @@ PRESETS: dict[str, dict[str, Term]] = {
         "end_effector": Term("local_end_effector", 0.15, 10.0),
         "root": Term("root", 0.2, 5.0),
         "com": Term("com_velocity", 0.1, 1.0),
+    },
+    # ours: deepmimic-paper's terms made blind to where the body is and which way it faces, for goals that lead elsewhere
+    "local": {
+        "pose": Term("joint_rotation", 0.65, 2.0),
+        "velocity": Term("joint_velocity", 0.1, 0.1),
+        "end_effector": Term("local_end_effector", 0.25, 10.0),
     },
     # xbpeng/MimicKit, deepmimic_env.py, compute_reward with track_root, all joints of weight 1, and its humanoid's scales
     "mimickit": {

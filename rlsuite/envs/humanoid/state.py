@@ -71,9 +71,9 @@ def _derive(
     for b in range(len(masses)):
         total += masses[b]
     for i in rows:
-        for k in range(qpos.shape[1]):
+        for k in range(out.qpos.shape[1]):  # things besides the body come after it
             out.qpos[i, k] = qpos[i, k]
-        for k in range(qvel.shape[1]):
+        for k in range(out.qvel.shape[1]):
             out.qvel[i, k] = qvel[i, k]
         cx, cy, cz = subtree_com[i, 1, 0], subtree_com[i, 1, 1], subtree_com[i, 1, 2]
         sx, sy, sz = 0.0, 0.0, 0.0

@@ -22,7 +22,7 @@ from rlsuite.envs.humanoid.vector_env import TIME_LIMIT, HumanoidImitateVectorEn
 from rlsuite.envs.vector import make_vec_env
 from rlsuite.errors import InvalidEnvironmentError
 
-(ID,) = registered_ids("humanoid")
+ID, *_ = registered_ids("humanoid")
 PAGE = HumanoidImitateEnv.__doc__
 
 

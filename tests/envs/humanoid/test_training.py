@@ -41,6 +41,18 @@ def test_ppo_resumes_to_the_last_bit(mode, tmp_path):
     assert again.save(tmp_path / "again").read_bytes() == whole.save(tmp_path / "whole").read_bytes()
 
 
+@pytest.mark.parametrize("env_id", ["rlsuite/HumanoidHeading-v0", "rlsuite/HumanoidThrow-v0"])
+def test_ppo_with_a_goal_resumes_to_the_last_bit(env_id, tmp_path):
+    def make():
+        return gym.make_vec(env_id, num_envs=4, horizon=0.6)
+
+    whole = ppo(make()).learn(300)
+    part = ppo(make()).learn(300, At(130, lambda: False))
+    assert 130 <= part.num_timesteps < whole.num_timesteps
+    again = agent_class("ppo").load(part.save(tmp_path / "part"), make()).resume()
+    assert again.save(tmp_path / "again").read_bytes() == whole.save(tmp_path / "whole").read_bytes()
+
+
 def test_a_broken_simulation_does_not_reach_the_normaliser(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # MuJoCo keeps a log in the working folder
     env = gym.make_vec(ID, num_envs=4)
