@@ -22,8 +22,8 @@ from rlsuite.envs.humanoid.kernels import (
     square,
     vector,
 )
-from rlsuite.envs.humanoid.rewards import Situation
 from rlsuite.envs.humanoid.state import BodyState
+from rlsuite.envs.humanoid.tracking_errors import Situation
 from rlsuite.errors import HyperparameterError
 from rlsuite.motion.body import END_EFFECTORS, FEET
 from rlsuite.motion.skeleton import Skeleton

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from rlsuite.envs.humanoid.presets import PRESETS, reward_terms
-from rlsuite.envs.humanoid.rewards import ERRORS, Reward, Situation, parts_of
+from rlsuite.envs.humanoid.rewards import Reward
 from rlsuite.envs.humanoid.state import BodyState
+from rlsuite.envs.humanoid.tracking_errors import ERRORS, Situation, parts_of
 from rlsuite.errors import HyperparameterError, UnknownNameError
 from rlsuite.motion import body
 from rlsuite.motion import rotations as rot

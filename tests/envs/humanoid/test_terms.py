@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from rlsuite.envs.humanoid.actions import ActionMode
 from rlsuite.envs.humanoid.observations import PIECES, Observation
-from rlsuite.envs.humanoid.rewards import Situation, parts_of
 from rlsuite.envs.humanoid.starts import FailureStart, UniformStart, make_start
 from rlsuite.envs.humanoid.terminations import Terminations
+from rlsuite.envs.humanoid.tracking_errors import Situation, parts_of
 from rlsuite.motion import body
 from rlsuite.motion import rotations as rot
 from rlsuite.motion.catalogue import find
