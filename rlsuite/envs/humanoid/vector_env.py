@@ -7,6 +7,7 @@ whose statistics all rows share), to the last bit, however many others there are
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from rlsuite.envs.humanoid.actions import RESIDUAL, ActionMode
 from rlsuite.envs.humanoid.demonstrations import Demonstrations
+from rlsuite.envs.humanoid.goals import make_goal, mixture
 from rlsuite.envs.humanoid.kernels import Array, Rows
 from rlsuite.envs.humanoid.mirroring import is_mirrored, of_actions, of_observations
 from rlsuite.envs.humanoid.observations import DEFAULT, Observation, View
@@ -31,7 +33,6 @@ from rlsuite.envs.humanoid.state import empty_state
 from rlsuite.envs.humanoid.terminations import Terminations
 from rlsuite.envs.humanoid.tracking_errors import Situation, parts_of
 from rlsuite.errors import HyperparameterError, RecordError
-from rlsuite.motion import body
 from rlsuite.motion.catalogue import find
 from rlsuite.motion.clip import MotionClip
 from rlsuite.seeding import generator
@@ -71,6 +72,8 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
         self_collision: bool = False,
         mirror: bool | str = False,
         anneal: int = 2_000_000,
+        goal: str | Mapping[str, Mapping[str, Any]] | None = None,
+        mix: tuple[float, float] | None = None,
         max_episode_steps: int | None = TIME_LIMIT,
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
         threads: int | None = None,
@@ -84,48 +87,60 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
         self.num_envs = num_envs
         self.clip = clip if isinstance(clip, MotionClip) else find(clip)
         self.reference = Reference(self.clip)
-        model, skeleton = body.model(self.reference.shape, self_collision=self_collision), self.reference.skeleton
+        self.goal = make_goal(goal)
+        share, goal_weight = mixture(self.goal, mix)
+        model = self.goal.model(self.reference.shape, self_collision=self_collision)
+        skeleton = self.reference.skeleton
         substeps = round(1.0 / (CONTROL_RATE * model.opt.timestep))
         self.physics = BatchPhysics(model, skeleton, num_envs, substeps=substeps, threads=threads)
+        self.goal.attach(self.physics, self.reference, goal_weight)
         self.limit = _steps(horizon, max_episode_steps)
         self.sync = bool(sync) and self.reference.wraps
         self.actions = ActionMode(action_mode, model, scale=action_scale, anneal=anneal)
-        self.reward = Reward(reward_terms(reward), num_envs)
+        terms = reward_terms(reward)
+        shares = {name: replace(term, weight=share * term.weight) for name, term in terms.items()}
+        self.reward = Reward(shares, num_envs)
+        self._terms = self.reward.values | ({self.goal.name: self.goal.values} if self.goal.rewarded else {})
         self.terminations = Terminations(terminate, skeleton, self.reference.touching, num_envs)
         self.start = make_start(start, self.clip)
         self.observation = Observation(observe, skeleton, model.nu, self.actions.size, frames)
-        self.mirror = is_mirrored(mirror, self.reference, self.observation)
+        self.mirror = is_mirrored(mirror, self.reference, self.observation, self.goal.seen)
         if self.mirror:
             if not self.reference.wraps:
                 raise HyperparameterError(f"mirror is for cycles, and clip {self.clip.name!r} is played once")
+            if self.goal.seen:
+                raise HyperparameterError(f"goal {self.goal.name!r} is not mirrored: choose mirror=False")
             self._reflect_actions = of_actions(skeleton, self.actions.size)
             self._reflect = of_observations(skeleton, self.observation, frames, self.actions.size)
         self._config = {
-            "clip": self.clip, "reward": self.reward.terms, "action_mode": action_mode, "action_scale": action_scale,
+            "clip": self.clip, "reward": terms, "action_mode": action_mode, "action_scale": action_scale,
             "terminate": dict(self.terminations.limits.values), "start": start, "observe": tuple(observe),
             "frames": frames, "sync": sync, "horizon": horizon, "self_collision": self_collision,
-            "mirror": mirror, "anneal": anneal, "max_episode_steps": max_episode_steps, "threads": threads,
+            "mirror": mirror, "anneal": anneal, "goal": goal, "mix": mix,
+            "max_episode_steps": max_episode_steps, "threads": threads,
         }  # fmt: skip
 
         self.single_action_space = self.actions.space
-        self.single_observation_space = spaces.Box(-np.inf, np.inf, (self.observation.size,), np.float32)
+        self.single_observation_space = spaces.Box(
+            -np.inf, np.inf, (self.observation.size + self.goal.seen,), np.float32
+        )
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
 
         n = num_envs
         self._all: Rows = np.arange(n)
         self._parts = parts_of(skeleton)
-        self._future = [empty_state(n, model.nq, model.nv, skeleton.nbody) for _ in range(frames)]
-        self._now = empty_state(n, model.nq, model.nv, skeleton.nbody)  # the reference that rewards look at
+        self._future = [empty_state(n, skeleton.nq, skeleton.nv, skeleton.nbody) for _ in range(frames)]
+        self._now = empty_state(n, skeleton.nq, skeleton.nv, skeleton.nbody)  # the reference that rewards look at
         self._random: list[np.random.Generator] | None = None
         self.times, self.offsets = np.zeros(n), np.zeros((n, 2))  # seconds of the clip; shift of the reference
         self.steps, self.gone = np.zeros(n), np.zeros(n)  # control steps of the episode, and of the simulation in all
         self.previous = np.zeros((n, self.actions.size))
         self.divergences = np.zeros(n, np.int64)
         self._ended = np.zeros(n, np.bool_)
-        self._sums = np.zeros(len(self.reward.terms) + 2)  # since the last metrics: terms, failures, control steps
+        self._sums = np.zeros(len(self._terms) + 2)  # since the last metrics: terms, failures, control steps
         self._mirrored = np.zeros(n, np.bool_)  # where the policy looks into the mirror
-        self._observations: Out = np.zeros((n, self.observation.size), np.float32)
+        self._observations: Out = np.zeros((n, self.observation.size + self.goal.seen), np.float32)
         self._simulators: dict[int, HumanoidImitateVectorEnv] = {}
 
     @property
@@ -195,9 +210,7 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
         """
         *terms, failures, steps = self._sums.tolist()
         self._sums[:] = 0.0
-        found = {
-            f"env/reward/{name}": total / steps for name, total in zip(self.reward.terms, terms, strict=True) if steps
-        }
+        found = {f"env/reward/{name}": total / steps for name, total in zip(self._terms, terms, strict=True) if steps}
         if steps:
             found["env/failures_per_second"] = failures / (steps * self.dt)
         return found | {"env/divergences": float(self.divergences.sum())}
@@ -209,6 +222,7 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
         if self._mirrored.any():
             actions = np.where(self._mirrored[:, None], self._reflect_actions(actions), actions)
         self.actions.apply(rows, actions, self._future[0], self.gone, physics.ctrl, physics.root_force)
+        self.goal.act(rows, self.times)
         diverged = physics.step(None if len(rows) == self.num_envs else rows)
         before = self.times
         self.times = before.copy()
@@ -224,6 +238,9 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
             actions = np.where(np.isfinite(actions), actions, 0.0)
         situation = Situation(physics.state, self._now, physics.touching, actions, self.previous, self._parts)
         self.reward(situation, rows, rewards)
+        if self.goal.rewarded:
+            self.goal.judge(rows)
+            rewards[rows] += self.goal.values[rows]
         failed = diverged.copy()
         self.terminations(situation, rows, failed)
         failed &= _mask(rows, self.num_envs)
@@ -236,15 +253,16 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
         self.previous[rows] = actions[rows]
         if failed.any():
             self.start.failed(self.times[failed])
+        self.goal.renew(rows)
         self._look(rows)
         return self._report(rows, failed, diverged)
 
     def _report(self, rows: Rows, failed: Mask, diverged: Mask) -> dict[str, Any]:
-        info: dict[str, Any] = {f"reward/{name}": values.copy() for name, values in self.reward.values.items()}
+        info: dict[str, Any] = {f"reward/{name}": values.copy() for name, values in self._terms.items()}
         info |= {f"termination/{name}": flags.copy() for name, flags in self.terminations.flags.items()}
         info |= {"diverged": diverged, "divergences": self.divergences.copy(), "failed": failed}
         info |= {"is_success": ~failed, "time": self.times.copy()}
-        self._sums += [*(values[rows].sum() for values in self.reward.values.values()), failed.sum(), len(rows)]
+        self._sums += [*(values[rows].sum() for values in self._terms.values()), failed.sum(), len(rows)]
         stepped = _mask(rows, self.num_envs)
         info |= {f"_{name}": stepped for name in info}
         return info
@@ -269,7 +287,8 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
     def _begin(self, rows: Rows, times: Any = None) -> None:
         """New episodes at ``rows``."""
         assert self._random is not None
-        drawn = np.array([self.start.time(self._random[i].random()) for i in rows])
+        luck = np.array([self._random[i].random() for i in rows])
+        drawn = np.array([self.start.time(u) for u in luck.tolist()])
         if times is not None:
             drawn = np.broadcast_to(np.asarray(times, np.float64), (self.num_envs,))[rows]
             if not np.isfinite(drawn).all():
@@ -278,7 +297,7 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
         self.times[rows], self.offsets[rows], self.steps[rows], self.previous[rows] = drawn, 0.0, 0.0, 0.0
         self._ended[rows] = False
         self.reference.fill(rows, self.times, self.offsets, self._now)
-        self.physics.place(rows, self._now.qpos[rows], self._now.qvel[rows])
+        self.goal.begin(rows, luck, self.times, self._now)
         self._look(rows)
 
     def _look(self, rows: Rows) -> None:
@@ -291,6 +310,8 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
             self.previous, self.observation.ends, self._now,
         )  # fmt: skip
         self.observation(view, rows, self._observations)
+        if self.goal.seen:
+            self.goal.observe(rows, self._observations[:, self.observation.size :])
         if self.mirror:
             self._mirrored[rows] = view.phase[rows] >= 0.5
             seen = rows[self._mirrored[rows]]
@@ -302,7 +323,9 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
         """``(n, m)`` float64: everything that the future of each row depends on besides its random generator."""
         scalars = np.stack((self.times, self.offsets[:, 0], self.offsets[:, 1], self.steps, self.gone), axis=1)
         touching = self.physics.touching.astype(np.float64)
-        return np.concatenate((self.physics.rows_of_state(), scalars, touching, self.previous), axis=1)
+        return np.concatenate(
+            (self.physics.rows_of_state(), scalars, touching, self.previous, self.goal.memory), axis=1
+        )
 
     def set_states(self, states: Any, rows: Rows | None = None) -> None:
         """Put rows of :meth:`get_states` back at ``rows`` (default: all); the episodes there go on from them.
@@ -312,16 +335,15 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
         """
         rows = self._all if rows is None else np.asarray(rows, np.intp)
         states = np.asarray(states, np.float64)
-        m, parts = self.physics.batch.nstate, self.physics.skeleton.nbody
-        if states.shape != (len(rows), m + 5 + parts + self.actions.size):
-            raise RecordError(
-                f"states must be ({len(rows)}, {m + 5 + parts + self.actions.size}) for this environment, "
-                f"not {states.shape}"
-            )
+        m, parts, goal = self.physics.batch.nstate, self.physics.skeleton.nbody, self.goal.memory.shape[1]
+        width = m + 5 + parts + self.actions.size + goal
+        if states.shape != (len(rows), width):
+            raise RecordError(f"states must be ({len(rows)}, {width}) for this environment, not {states.shape}")
         self.times = self.times.copy()
         self.times[rows], self.offsets[rows] = states[:, m], states[:, m + 1 : m + 3]
         self.steps[rows], self.gone[rows] = states[:, m + 3], states[:, m + 4]
-        self.previous[rows] = states[:, m + 5 + parts :]
+        self.previous[rows] = states[:, m + 5 + parts : width - goal]
+        self.goal.memory[rows] = states[:, width - goal :]
         self.physics.set_rows_of_state(rows, states[:, :m])
         self.physics.touching[rows] = states[:, m + 5 : m + 5 + parts] > 0.0
         self._ended[rows] = False
@@ -378,7 +400,7 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
             if arrays[name].shape != (self.num_envs,):
                 raise RecordError(f"the state needs {name} of {self.num_envs} environments")
         if arrays["sums"].shape != self._sums.shape:
-            raise RecordError(f"the state needs sums of {len(self.reward.terms)} terms of the reward")
+            raise RecordError(f"the state needs sums of {len(self._terms)} terms of the reward")
         self.start.load_state({name.removeprefix("start."): a for name, a in arrays.items() if name[:6] == "start."})
         self.set_states(arrays["states"])
         self._ended = arrays["ended"].astype(np.bool_)
