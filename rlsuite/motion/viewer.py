@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import threading
 import time
 from collections.abc import Sequence
@@ -57,6 +58,7 @@ def start_server(port: int, label: str) -> tuple[Any, str]:
     """
     viser = require_viewer()
     _require_port(port)
+    logging.getLogger("websockets.server").setLevel(logging.CRITICAL)  # a browser opens connections that it never uses
     with contextlib.redirect_stdout(io.StringIO()):  # it greets, asked or not
         server = viser.ViserServer(host=HOST, port=port or _free_port(), label=label, verbose=False)
     server.scene.set_up_direction("+z")
