@@ -15,7 +15,7 @@ PAGES = ("README", *(f"docs/{name}" for name in ("index", "agents", "extending",
 PAGES += tuple(
     f"docs/{name}" for name in ("monte-carlo", "td", "dyna", "policy-gradient", "deep", "motion", "motion-formats")
 )
-PAGES += ("docs/motion-metrics",)
+PAGES += ("docs/motion-metrics", "docs/imitation")
 PROGRAM = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^rlsuite (train .*)", re.MULTILINE)
 
@@ -42,6 +42,7 @@ def test_programs_run_and_make_the_figures_of_the_page(page: str, tmp_path: Path
         "README",
         "docs/deep",
         "docs/motion",
+        "docs/imitation",
     )  # whose pictures come from the commands above them
     assert all((ROOT / "docs" / "img" / name).is_file() for name in shown)
 

@@ -65,7 +65,7 @@ class LiveViewer:
         self._begin()
         camera = self.server.initial_camera
         at = self.env.physics.state.position[0, 0]
-        camera.position, camera.look_at = tuple(at + np.array((1.3, -3.1, 0.6))), tuple(at)
+        camera.position, camera.look_at = tuple(at + np.array((0.8, -2.1, 0.35))), tuple(at)
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="rlsuite-live", daemon=True)
         if running:

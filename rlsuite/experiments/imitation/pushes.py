@@ -27,7 +27,7 @@ BODY = "torso"
 PUSH_SECONDS, BEFORE, AFTER = 0.2, 2.0, 4.0
 MOST = 1600.0  # newtons
 BISECTIONS = 8  # to 6 newtons
-DIRECTIONS = {"forward": (1.0, 0.0), "backward": (-1.0, 0.0), "left": (0.0, 1.0), "right": (0.0, -1.0)}
+DIRECTIONS = {"forward": (1.0, 0.0), "back": (-1.0, 0.0), "left": (0.0, 1.0), "right": (0.0, -1.0)}
 
 
 class Pusher:

@@ -37,7 +37,7 @@ def test_the_bodies_on_the_stage_are_the_simulated_one_and_the_reference(stage):
     assert not any(part.visible for part in shown._ghost_parts)
 
 
-@pytest.mark.parametrize(("direction", "axis", "sign"), [("forward", 0, 1), ("backward", 0, -1), ("left", 1, 1),
+@pytest.mark.parametrize(("direction", "axis", "sign"), [("forward", 0, 1), ("back", 0, -1), ("left", 1, 1),
                                                          ("right", 1, -1)])  # fmt: skip
 def test_a_push_moves_the_body_its_way_and_ends(stage, direction, axis, sign):
     shown = stage(nothing, "idle")
