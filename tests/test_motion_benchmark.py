@@ -18,6 +18,7 @@ def run(*arguments):
     return done.stdout, json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_reading_is_measured_and_peers_read_the_same():
     text, ratios = run("--only", "bvh")
     assert "channels" in text and "clip" in text

@@ -84,7 +84,7 @@ def test_another_body_is_checked_with_its_own_solid_parts():
     assert "residual" not in imported.after.left_out
 
 
-@pytest.mark.parametrize("name", ["punch", "spin"])
+@pytest.mark.parametrize("name", ["punch", pytest.param("spin", marks=pytest.mark.slow)])
 def test_a_recording_on_this_body_beyond_its_limits_is_fitted(mocap, name):
     clip = formats.read(mocap / f"deepmimic/motions/humanoid3d_{name}.txt")
     imported = importing.import_clip(clip)
