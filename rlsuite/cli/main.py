@@ -17,8 +17,10 @@ from rlsuite.cli import (
     export,
     imitate,
     list_,
+    maps,
     motion,
     play,
+    prior,
     reproduce,
     resume,
     train,
@@ -27,7 +29,7 @@ from rlsuite.cli import (
 from rlsuite.errors import RlsuiteError, nearest
 
 COMMANDS = (
-    compare, train, imitate, resume, evaluate, play, tune, export, list_, motion, reproduce, doctor, completion
+    compare, train, imitate, resume, evaluate, play, tune, export, list_, motion, maps, prior, reproduce, doctor, completion
 )  # fmt: skip
 
 

@@ -59,7 +59,7 @@ class VAR(Density, Streaming):
         self.register_buffer("factor", torch.eye(features).repeat(order + 1, 1, 1))  # S = L Lᵀ
 
     def _prepare(self, x: Tensor, condition: Tensor | None, generator: torch.Generator) -> None:
-        frames = torch.cat([self._past(len(x), condition), x], 1)
+        frames = torch.cat([self._past(len(x), condition), x], 1).double()  # residuals of still joints are tiny
         least = 0 if condition is None else self.order
         if least < self.order and frames.shape[1] <= self.order:
             raise HyperparameterError(

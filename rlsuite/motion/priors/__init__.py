@@ -1,1 +1,1 @@
-"""Generative models of motion: coordinates, data sets with contiguous splits, and models that sample, score, complete clips."""
+"""Generative models of motion: minimal coordinates, contiguous splits; they sample, score and complete clips."""

@@ -9,7 +9,7 @@ since the density of a next frame depends on it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -29,12 +29,14 @@ SHARES = {"train": 0.72, "validation": 0.08, "test": 0.2}
 
 
 def checked_kind(text: str) -> Kind:
-    """Raises:
-    MotionError: there is no such kind.
+    """``text``, which must be one of :data:`KINDS`.
+
+    Raises:
+        MotionError: it is none.
     """
     if text not in KINDS:
         raise MotionError(f"a prior is of {', '.join(KINDS)}, not {text!r}")
-    return cast(Kind, text)
+    return text
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from rlsuite.errors import CapabilityError, MotionError, RecordError, RlsuiteError
 from rlsuite.generative import registry, storage
+from rlsuite.generative.autoregressive.sequence import SequenceModel
 from rlsuite.generative.capabilities import Bound, Density, capabilities
 from rlsuite.generative.model import GenerativeModel
 from rlsuite.motion.clip import MotionClip
@@ -143,7 +144,7 @@ class MotionPrior:
         for first in range(0, len(events), _BATCH):
             x = events[first : first + _BATCH]
             c = None if condition is None else condition[first : first + _BATCH]
-            if self.kind == "window" and hasattr(model, "frame_log_prob"):
+            if self.kind == "window" and isinstance(model, SequenceModel):
                 found.append(model.frame_log_prob(x)[:, -1])
                 continue
             if isinstance(model, Density):
