@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from rlsuite.agents import sb3
 from rlsuite.agents.hyperparameters import fields
 from rlsuite.agents.registry import agent_class
 from rlsuite.envs.registration import find_spec
-from rlsuite.envs.vector import make_vec_env
 from rlsuite.errors import HyperparameterError, RecordError, UnknownNameError
 from rlsuite.experiments.presets import DEFAULT, make_plan, merge, preset_layers, preset_names, read_presets, show
+from rlsuite.experiments.run_environment import RunEnvironment
 from rlsuite.experiments.training_plan import TrainingPlan, hyperparameters_of
 
 CARTPOLE = {"algo": "dqn", "env": "CartPole-v1"}
@@ -41,7 +42,8 @@ def test_presets_build_their_agents(file):
         values = dict(settings.get("hyperparameters", {}))
         if "buffer_size" in fields(agent_class(algo_of(file)).Hyperparameters):
             values["buffer_size"] = 1000
-        env = make_vec_env(env_id, settings.get("n_envs", 1))
+        n_envs, same_step = settings.get("n_envs", 1), algo_of(file) in sb3.NAMES
+        env = RunEnvironment(env_id, settings.get("env_kwargs", {}), n_envs=n_envs, same_step=same_step).batch()
         agent = agent_class(algo_of(file))(env, seed=0, **values)
         action, _ = agent.predict(agent.observation_space.sample())
         assert action in agent.action_space
