@@ -155,6 +155,11 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
             raise HyperparameterError("demonstrations are not mirrored: choose mirror=False")
         return Demonstrations(self.reference, self.observation, self.dt)
 
+    @property
+    def observations(self) -> Out:
+        """``(n, m)``: what is seen now, as :meth:`reset` and :meth:`step` give it."""
+        return self._observations.copy()
+
     # -- Gymnasium ------------------------------------------------------------------------------------------------------
 
     def reset(
