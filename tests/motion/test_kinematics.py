@@ -16,14 +16,14 @@ def test_bodies_and_sites_are_where_mujoco_puts_them(name: str) -> None:
     position, quat = kinematics.forward(skeleton, poses)
     points = kinematics.keypoints(skeleton, poses)
     names = [model.site(i).name for i in range(model.nsite)]
-    assert [n for n in names if n] == list(skeleton.keypoints)
+    assert [n for n in names if n] == [n for n in skeleton.keypoints if not n.endswith("_tip")]  # tips are no sites
     for index in np.ndindex(5, 6):
         data.qpos[:] = poses[index]
         mujoco.mj_forward(model, data)
         np.testing.assert_allclose(position[index], data.xpos[1:], atol=1e-13)
         np.testing.assert_allclose(quat[index], data.xquat[1:], atol=1e-13)
         if names:
-            np.testing.assert_allclose(points[index], data.site_xpos, atol=1e-13)
+            np.testing.assert_allclose(points[index][: len(names)], data.site_xpos, atol=1e-13)
 
 
 def test_blocks_of_poses_give_what_single_poses_give(monkeypatch) -> None:
