@@ -64,6 +64,10 @@ class MotionError(RlsuiteError, ValueError):
     """A motion, or an operation on one, that makes no sense: no frames, wrong sizes, skeletons that do not match."""
 
 
+class MapFormatError(RlsuiteError, ValueError):
+    """A file of gridworld maps that is missing or malformed; the message gives the file, the line and what is expected."""
+
+
 class FetchError(RlsuiteError, OSError):
     """A download that failed or is not the file that was expected; the message says how to get it by hand."""
 

@@ -41,6 +41,9 @@ _ENVIRONMENTS: dict[str, tuple[str, int, float | None, dict[str, Any]]] = {
     "ShortCorridor": ("short_corridor:ShortCorridorEnv", 1000, None, {}),
 }
 
+# made by generative models, so that they need an argument: name: (entry point, time limit)
+_GENERATED: dict[str, tuple[str, int]] = {"GeneratedMaze": ("rlsuite.envs.maps.env:GeneratedMazeEnv", 200)}
+
 # name: (entry point, arguments); many at a time all of them are _HUMANOIDS_VECTOR
 _HUMANOIDS: dict[str, tuple[str, dict[str, Any]]] = {
     "HumanoidImitate": ("env:HumanoidImitateEnv", {}),
@@ -68,6 +71,9 @@ def register_envs() -> None:
                 reward_threshold=threshold,
                 kwargs=kwargs,
             )
+    for name, (entry_point, limit) in _GENERATED.items():
+        if f"{NAMESPACE}/{name}-v0" not in gym.registry:
+            gym.register(f"{NAMESPACE}/{name}-v0", entry_point=entry_point, max_episode_steps=limit)
     for name, (entry_point, kwargs) in _HUMANOIDS.items():
         if f"{NAMESPACE}/{name}-v0" not in gym.registry:
             gym.register(
