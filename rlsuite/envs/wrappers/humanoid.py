@@ -98,6 +98,8 @@ class PoseHistory:
         return np.concatenate([poses, now[:, None]], axis=1)
 
     def advance(self, env: Any, rows: Rows) -> None:
+        if not len(rows):
+            return
         now = core_of(env).physics.state.qpos[rows]
         pairs = np.stack([self._pose[rows], now], axis=1)
         coded = self._encode(pairs.reshape(-1, pairs.shape[2])).reshape(len(rows), 2, -1)
