@@ -43,7 +43,7 @@ def test_samples_are_maps_with_figures(folder):
     maps = map_files.read_maps(folder / "new.txt")
     assert maps.shape == (5, 6, 6) and all(cells.solution_length(maze) for maze in maps)
     first = (folder / "new.txt").read_text().splitlines()[0]
-    assert first.startswith(f"; map 0: {cells.solution_length(maps[0])} steps, ")
+    assert first.startswith(f"; map 0: {cells.solution_length(maps[0])} step")
     assert (folder / "sheet.png").read_bytes().startswith(b"\x89PNG")
 
 

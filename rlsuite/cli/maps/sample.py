@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     maps, tried = fitted.sample(arguments.n, arguments.seed, solvable=arguments.solvable)
     measures = measure(fitted, maps)
     remarks = [
-        f"{'no way' if steps < 0 else f'{steps} steps'}, {new} new"
+        ("no way" if steps < 0 else f"{steps} step" + "s" * (steps > 1)) + f", {new} new"
         for steps, new in zip(measures.steps.tolist(), measures.novelty.tolist(), strict=True)
     ]
     if arguments.out is None:

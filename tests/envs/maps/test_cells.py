@@ -62,7 +62,7 @@ def test_the_planner_agrees(name):
     """Value iteration on the map's MDP: with −1 a step the start's value is minus the shortest way's length."""
     for maze in generators.generate([name], 9, 4, seed=5):
         mdp = gridworld_mdp(maze)
-        values = rlsuite.agent("value-iteration", FiniteMDPEnv(mdp), gamma=1.0).learn().state_values()
+        values = rlsuite.agent("value-iteration", FiniteMDPEnv(mdp), gamma=1.0).learn().state_values
         assert values[mdp.initial.argmax()] == pytest.approx(-cells.solution_length(maze), abs=1e-9)
 
 

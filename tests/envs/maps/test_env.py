@@ -102,7 +102,7 @@ def test_the_agent_walks_on_the_map(file):
 def test_planners_solve_one_level_and_refuse_many(file):
     env = maze(file, level=4, step_reward=-1.0, goal_reward=-1.0)
     mdp = FiniteMDP.from_env(env)
-    values = rlsuite.agent("value-iteration", env, gamma=1.0).learn().state_values()
+    values = rlsuite.agent("value-iteration", env, gamma=1.0).learn().state_values
     assert values[mdp.initial.argmax()] == -cells.solution_length(env.unwrapped.cells)
     with pytest.raises(ModelUnavailableError, match="episodes have different maps"):
         FiniteMDP.from_env(maze(file, levels=3))
