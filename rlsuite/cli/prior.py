@@ -22,13 +22,13 @@ LEARNED = (
 def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         "prior",
-        help="fit generative models of motion; sample, score and list them",
+        help="fit generative models of motion; sample, score, complete and list them",
         description="Motion priors: generative models of poses, next frames or windows of motion, fitted to clips.",
         epilog="example:  rlsuite prior fit --model wavenet --out walk.safetensors && "
         "rlsuite prior sample walk.safetensors --out made.npz && rlsuite motion view made.npz",
     )
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=type(parser))
-    for add in (_add_fit, _add_sample, _add_score, _add_list):
+    for add in (_add_fit, _add_sample, _add_score, _add_complete, _add_upsample, _add_list):
         add(verbs).add_argument(
             "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
         )
@@ -200,6 +200,108 @@ def score(arguments: argparse.Namespace) -> int:
     for name, s in found:
         print(f"{name:<{width}}  {'' if s.exact else '≤ '}{s.nats:9.3f} nats per frame ({s.frames} frames)")
     return 0
+
+
+def _add_complete(verbs: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        "complete",
+        help="fill in missing joints or frames of a clip",
+        description="Fill in what is missing from a clip by a prior whose model can complete events: orderless-nade, ppca, "
+        "gaussian, diffusion. Joints by a prior of poses or windows, frames by one of windows. The rest stays as it is.",
+    )
+    parser.add_argument("prior", type=Path, metavar="PRIOR", help="a file of `rlsuite prior fit`")
+    parser.add_argument("clip", metavar="CLIP", help="name or file")
+    parser.add_argument("--missing", nargs="+", default=[], metavar="JOINT", help="joints or parts of the body")
+    parser.add_argument("--frames", type=_frames, metavar="A:B", help="from A up to before B, at the prior's rate")
+    parser.add_argument("--draws", type=positive_int, default=1, metavar="N", help="mean of so many draws (default: 1)")
+    parser.add_argument("--seed", type=seed, default=0, metavar="K", help="default: 0")
+    _add_out(parser, "completed")
+    parser.set_defaults(run_prior=complete)
+    return parser
+
+
+def complete(arguments: argparse.Namespace) -> int:
+    """Fill in and write."""
+    from rlsuite.motion import catalogue
+    from rlsuite.motion.priors.completion import complete as fill
+    from rlsuite.motion.priors.prior import MotionPrior
+
+    path = _out(arguments, "completed")
+    made = fill(
+        MotionPrior.load(arguments.prior), catalogue.find(arguments.clip), joints=arguments.missing,
+        frames=arguments.frames, draws=arguments.draws, seed=arguments.seed,
+    )  # fmt: skip
+    return _write(made, path)
+
+
+def _add_upsample(verbs: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        "upsample",
+        help="more frames a second, by a conditional flow",
+        description="Put frames between those of a slow clip (10 a second) by a conditional flow fitted to fast ones (60 a "
+        "second). Compare with --draws 0, the spline alone, which is hard to beat: see the documentation.",
+    )
+    parser.add_argument("model", type=Path, metavar="MODEL", help="file of the flow; with --fit it is written first")
+    parser.add_argument("clip", metavar="CLIP", help="name or file")
+    parser.add_argument("--fit", nargs="+", metavar="CLIP", help="fit to these clips or folders of clips first")
+    parser.add_argument("--steps", type=positive_int, default=1000, metavar="N", help="of the fit (default: 1000)")
+    parser.add_argument(
+        "--draws", type=int, default=64, metavar="N", help="mean of so many draws; 0: none (default: 64)"
+    )
+    parser.add_argument("--seed", type=seed, default=0, metavar="K", help="default: 0")
+    _add_out(parser, "upsampled")
+    parser.set_defaults(run_prior=upsample)
+    return parser
+
+
+def upsample(arguments: argparse.Namespace) -> int:
+    """Fit where asked, then put frames in and write."""
+    from rlsuite.cli.motion.clips import output
+    from rlsuite.errors import MotionError
+    from rlsuite.motion import catalogue
+    from rlsuite.motion.priors.upsampling import FACTOR, FPS, Upsampler
+
+    path = _out(arguments, "upsampled")
+    clip = catalogue.find(arguments.clip)
+    if arguments.fit:
+        output(arguments.model, force=arguments.force)
+        fast = [found for found in _clips(arguments.fit) if found.fps > FPS * FACTOR * 0.99]
+        if not fast:
+            raise MotionError(f"--fit: none of these clips has {FPS * FACTOR:g} frames a second or more")
+        flow = Upsampler.fit(fast, steps=arguments.steps, seed=arguments.seed)
+        flow.save(arguments.model)
+        print(f"{arguments.model}: fitted to {len(fast)} clips of {FPS * FACTOR:g} Hz in {flow.about['seconds']} s")
+    flow = Upsampler.load(arguments.model)
+    return _write(flow.upsample(clip, draws=arguments.draws, seed=arguments.seed), path)
+
+
+def _add_out(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument("--out", type=Path, metavar="FILE", help=f"default: CLIP-{what}.npz in this folder")
+    parser.add_argument("--force", action="store_true", help="replace a file that is there")
+
+
+def _out(arguments: argparse.Namespace, what: str) -> Path:
+    from rlsuite.cli.motion.clips import clip_output
+
+    path: Path = arguments.out or Path(f"{Path(arguments.clip).stem}-{what}.npz")
+    clip_output(path, force=arguments.force)
+    return path
+
+
+def _write(clip: MotionClip, path: Path) -> int:
+    from rlsuite.motion import clip_files, quality
+
+    report = quality.check(clip)
+    clip_files.save(report.marked(clip), path)
+    print(f"{path}: {clip.n_frames} frames at {clip.fps:g} Hz, {clip.duration:.2f} s; check: {report.verdict}")
+    return 0
+
+
+def _frames(text: str) -> tuple[int, int]:
+    first, colon, last = text.partition(":")
+    if not (colon and first.isdecimal() and last.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not A:B, two numbers of frames")
+    return int(first), int(last)
 
 
 def _add_list(verbs: Any) -> argparse.ArgumentParser:

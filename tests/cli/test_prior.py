@@ -44,3 +44,23 @@ def test_what_is_wrong_is_one_line(arguments, says, tmp_path):
     done = rlsuite("prior", *arguments, cwd=tmp_path)
     assert done.returncode == 2 and says in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1 and not list(tmp_path.iterdir())
+
+
+def test_complete(tmp_path):
+    fitted = rlsuite(
+        "prior", "fit", "--model", "ppca", "--kind", "window", "--data", "walk", "--steps", 1, "--set", "latent_size=8",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert fitted.returncode == 0, fitted.stderr
+    made = rlsuite(
+        "prior", "complete", "ppca.safetensors", "walk", "--missing", "right_knee", "--frames", "4:9", cwd=tmp_path
+    )  # fmt: skip
+    assert made.returncode == 0 and made.stdout.startswith("walk-completed.npz"), made.stderr
+    wrong = rlsuite("prior", "complete", "ppca.safetensors", "walk", "--frames", "9", "--out", "b.npz", cwd=tmp_path)
+    assert wrong.returncode == 2 and "A:B" in wrong.stderr
+
+
+def test_upsample(tmp_path):
+    made = rlsuite("prior", "upsample", "up.safetensors", "walk", "--fit", "kick", "idle", "--steps", 2, cwd=tmp_path)
+    assert made.returncode == 0 and "walk-upsampled.npz" in made.stdout, made.stderr
+    assert (tmp_path / "up.safetensors").is_file()

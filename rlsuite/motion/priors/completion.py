@@ -147,15 +147,15 @@ def _put_together(
     """A clip of the filled coordinates; poses and places that were given are the clip's own."""
     skeleton, coordinates, n = clip.skeleton, prior.coordinates, len(filled)
     first, last = (0, n) if frames is None else frames
-    if not joints and coordinates.root and first > 0:  # the path goes on from the last frame that is given
-        start = clip.qpos[first - 1]
-        x, y, yaw = float(start[0]), float(start[1]), float(rot.heading_angle(start[3:7]))
-        made = coordinates.decode(filled[first - 1 : last + 1], clip.fps, (x, y, yaw))[1:]
+    from_before = not joints and coordinates.root and first > 0  # the path goes on from the last frame that is given
+    start = clip.qpos[first - 1 if from_before else first]
+    place = float(start[0]), float(start[1]), float(rot.heading_angle(start[3:7]))
+    if from_before:
+        made = coordinates.decode(filled[first - 1 : last + 1], clip.fps, place)[1:]
         if last < n:
             made = _meet(made, clip.qpos[last])
     else:
-        start = clip.qpos[first]
-        made = coordinates.decode(filled[first:last], clip.fps, (start[0], start[1], rot.heading_angle(start[3:7])))
+        made = coordinates.decode(filled[first:last], clip.fps, place)
     made = made[: last - first]
     qpos = clip.qpos.copy()
     if not joints:
