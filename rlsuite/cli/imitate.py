@@ -1,4 +1,4 @@
-"""``rlsuite imitate``: train a policy that makes the simulated humanoid perform a clip."""
+"""``rlsuite imitate``: train a policy that makes the simulated humanoid perform a clip, and perhaps reach a goal."""
 
 from __future__ import annotations
 
@@ -21,15 +21,21 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         help="train the simulated humanoid to perform a clip",
         description="Train a policy that makes the simulated humanoid perform a clip. A motion file that is not on the "
         "humanoid goes the way of `rlsuite motion import` first. The run is one of `rlsuite train`, with the clip in its "
-        "folder; `rlsuite evaluate` and `rlsuite play` measure and show it.",
+        "folder; `rlsuite evaluate` and `rlsuite play` measure and show it. With --goal the body performs the clip and does "
+        "something besides: the reward is 0.7 imitation and 0.3 goal, or as --env-kwargs 'mix=(0.5, 0.5)' says.",
         epilog="example:  rlsuite imitate --clip walk --minutes 30",
     )
-    what = parser.add_mutually_exclusive_group(required=True)
+    what = parser.add_mutually_exclusive_group()
     what.add_argument("--clip", metavar="CLIP", help=CLIP_HELP)
+    parser.add_argument(
+        "--goal", metavar="NAME", help="heading, location, strike, throw, getup or push; each has a clip of its own"
+    )
     what.add_argument(
         "--resume", type=Path, metavar="RUN", help="go on with a run, as `rlsuite resume` does; its settings stay"
     )
-    parser.add_argument("--reward", metavar="NAME", help="preset of the reward (default: deepmimic-code)")
+    parser.add_argument(
+        "--reward", metavar="NAME", help="preset of the reward (default: deepmimic-code, or the goal's)"
+    )
     add_minutes(parser)
     parser.add_argument(
         "-n",
@@ -69,31 +75,52 @@ def make_plan(arguments: argparse.Namespace) -> TrainingPlan:
     from rlsuite.cli.motion.import_ import tell
     from rlsuite.envs.humanoid.presets import reward_terms
     from rlsuite.experiments.env_arguments import parse_env_kwargs
-    from rlsuite.experiments.imitation import ENVIRONMENTS
+    from rlsuite.experiments.imitation import all_arguments, environment_for
     from rlsuite.experiments.imitation.preparing import plan_imitation, prepare
     from rlsuite.experiments.presets import preset_layers
     from rlsuite.experiments.settings import values_for
 
+    if arguments.clip is None and arguments.goal is None:
+        raise HyperparameterError(
+            "imitate what? give --clip CLIP, --goal NAME (it has a clip of its own) or --resume RUN"
+        )
+    env_id = environment_for(arguments.goal)
     algo = f"sb3:{arguments.algo}" if arguments.backend == "sb3" else arguments.algo
     given = {name: getattr(arguments, name, None) for name in train.SETTINGS if name not in ("env", "algo")}
     given = {name: value for name, value in given.items() if value is not None} | {"algo": algo}
-    if not any("n_envs" in layer.settings for layer in preset_layers(algo, ENVIRONMENTS[0])):
+    if not any("n_envs" in layer.settings for layer in preset_layers(algo, env_id)):
         given.setdefault("n_envs", 64)
     given["hyperparameters"] = values_for(algo, arguments.assignments) if arguments.assignments else {}
-    env_kwargs = parse_env_kwargs(ENVIRONMENTS, arguments.env_kwargs)[ENVIRONMENTS[0]]
+    env_kwargs = parse_env_kwargs([env_id], arguments.env_kwargs)[env_id]
     if "clip" in env_kwargs:
         raise HyperparameterError("--env-kwargs clip: the clip is named by --clip")
+    if arguments.goal is not None:
+        _require_goal(env_id, env_kwargs)
     if arguments.reward is not None:
         reward_terms(arguments.reward)
         env_kwargs["reward"] = arguments.reward
-    clip, source, imported = prepare(arguments.clip)
+    clip, source, imported = prepare(arguments.clip or all_arguments(env_id, {})["clip"])
     if imported is not None and not arguments.show_config:
         tell(source, imported)
+    given["env"] = env_id
     return plan_imitation(clip, given | {"env_kwargs": env_kwargs}, out=arguments.out, name=arguments.name)
 
 
+def _require_goal(env_id: str, env_kwargs: dict[str, Any]) -> None:
+    """The goal of ``env_kwargs``, which has its numbers, is that of the environment; the mix is one."""
+    from rlsuite.envs.humanoid.goals import make_goal, mixture
+    from rlsuite.experiments.imitation import all_arguments
+
+    asked, given = all_arguments(env_id, {})["goal"], env_kwargs.get("goal")
+    if "goal" in env_kwargs and make_goal(given).name != asked:
+        raise HyperparameterError(
+            f"--goal {asked} takes its numbers as --env-kwargs 'goal={{\"{asked}\": {{…}}}}', not {given!r}"
+        )
+    mixture(make_goal(asked), env_kwargs.get("mix"))
+
+
 def _require_no_settings(arguments: argparse.Namespace) -> None:
-    names = (*train.SETTINGS, "reward", "assignments", "env_kwargs", "name")
+    names = (*train.SETTINGS, "goal", "reward", "assignments", "env_kwargs", "name")
     chosen = [name for name in names if name not in ("algo", "n_timesteps") and getattr(arguments, name, None)]
     if chosen:
         raise HyperparameterError(

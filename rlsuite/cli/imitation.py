@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rlsuite.experiments.imitation.episodes import Episode
     from rlsuite.experiments.imitation.performers import Performer
 
+SHARES = ("success", "goal_success")  # rows told in per cent
 PLAY_SECONDS = 10.0  # of a film, where nothing else is said
 
 
@@ -158,9 +159,9 @@ def _print_table(performer: Performer, result: dict[str, Any]) -> None:
     for name, (unit, title) in ROWS.items():
         if name in result:
             value = result[name]
-            text = {"falls": f"{value}", "success": f"{100 * value:.0f}"}.get(name, _number(value))
+            text = {"falls": f"{value}", **dict.fromkeys(SHARES, f"{100 * value:.0f}")}.get(name, _number(value))
             most = "at least " if unit == "N" and value > 0.99 * MOST else ""
-            table.add_row(title, most + text, {"success": "%"}.get(name, unit))
+            table.add_row(title, most + text, "%" if name in SHARES else unit)
     OutputConsole().print(table)
 
 

@@ -60,10 +60,13 @@ def read_presets(algo: str) -> dict[str, dict[str, Any]]:
 
 
 def preset_layers(algo: str, env_id: str) -> list[Layer]:
-    """The presets that apply, the algorithm's own first."""
+    """The presets that apply, the algorithm's own first; those of imitation serve its variants with a goal, too."""
+    from rlsuite.experiments.imitation import PLAIN, is_imitation
+
     name = agent_class(algo).name
     presets = read_presets(name)
-    keys = (DEFAULT, find_spec(env_id).id)
+    own = find_spec(env_id).id
+    keys = dict.fromkeys((DEFAULT, PLAIN if is_imitation(own) else own, own))
     return [Layer(f"preset {name}, {key}", presets[key]) for key in keys if key in presets]
 
 

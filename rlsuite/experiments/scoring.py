@@ -41,10 +41,10 @@ class EpisodeScorer:
 
 def scorer_for(environment: RunEnvironment, episodes: int) -> Scorer:
     """How agents in this environment are scored."""
-    from rlsuite.experiments.imitation import is_imitation
+    from rlsuite.experiments.imitation import all_arguments, is_imitation
 
     if is_imitation(environment.env_id):
         from rlsuite.experiments.imitation.scoring import ImitationScorer
 
-        return ImitationScorer(environment.kwargs, episodes)
+        return ImitationScorer(all_arguments(environment.env_id, environment.kwargs), episodes)
     return EpisodeScorer(environment, episodes)

@@ -147,6 +147,39 @@ def test_stable_baselines3_trains_the_same_environment(folder, capsys):
     assert run("resume", folder, "-n", 128, "-q") == 0
 
 
+@pytest.fixture(scope="module")
+def striking(folder):
+    """A run with a goal, trained in a subprocess; the clip is the goal's own."""
+    kwargs = ["--env-kwargs", "mix=(0.25, 0.75)", "goal={'strike': {'radius': 0.3}}"]
+    done = rlsuite("imitate", "--goal", "strike", *OURS, *kwargs, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "goal_reward" in done.stdout
+    return done.stdout.splitlines()[-1].removeprefix("run: ")
+
+
+def test_a_goal_is_trained_measured_and_filmed(folder, striking, capsys):
+    assert striking == "runs/rlsuite-HumanoidStrike-v0/ppo/kick-1-s0"
+    config = read_config(striking)
+    assert config["env_kwargs"]["mix"] == [0.25, 0.75] and config["env_kwargs"]["goal"] == {"strike": {"radius": 0.3}}
+    (row,) = read_rows(f"{striking}/{EVALUATIONS}")
+    assert {"eval/normalised_return", "eval/goal_reward", "eval/goal_success"} <= set(row)
+    assert run("evaluate", striking, "--episodes", 2, "--checkpoint", "best") == 0
+    table = capsys.readouterr().out
+    assert "reward of the goal" in table and "goal attained at the end" in table and "push forward" in table
+    found = json.loads((folder / striking / "imitation-best.json").read_text())
+    assert 0.0 < found["goal_reward"] <= 1.0 and found["goal_success"] in (0.0, 0.5, 1.0)
+    assert run("play", striking, "--video", "strike.gif", "--seconds", 0.2) == 0
+
+
+@pytest.mark.parametrize("goal", ["heading", "location", "strike", "throw", "getup", "push"])
+def test_every_goal_chooses_its_environment_clip_and_the_preset_of_imitation(folder, goal, capsys):
+    before = sorted(folder.rglob("*"))
+    assert run("imitate", "--goal", goal, "--show-config") == 0
+    shown = capsys.readouterr().out
+    assert f"env: rlsuite/Humanoid{goal}-v0".lower() in shown.lower() and "run:clip.npz" in shown
+    assert "preset ppo, rlsuite/HumanoidImitate-v0" in shown and sorted(folder.rglob("*")) == before
+
+
 def test_show_config_begins_nothing(folder, capsys):
     before = sorted(folder.rglob("*"))
     assert run("imitate", "--clip", "walk", "--show-config") == 0
@@ -166,6 +199,11 @@ def test_show_config_begins_nothing(folder, capsys):
         (["imitate", "--clip", "walk", "--env-kwargs", "clip=run"], "the clip is named by --clip"),
         (["imitate", "--clip", "walk", "--env-kwargs", "terminate=('contcat',)"], "no termination 'contcat'"),
         (["imitate"], "--clip"),
+        (["imitate", "--goal", "haeding"], "did you mean 'heading'"),
+        (["imitate", "--goal", "throw", "--clip", "wlak"], "did you mean 'walk'"),
+        (["imitate", "--goal", "throw", "--env-kwargs", "mix=(1, -1)"], "mix must be two weights"),
+        (["imitate", "--goal", "throw", "--env-kwargs", "goal=strike"], "--goal throw takes its numbers as"),
+        (["imitate", "--goal", "throw", "--resume", RUN], "leave out goal"),
         (["imitate", "--resume", "nowhere"], "nowhere is not a run"),
         (["imitate", "--resume", RUN, "--reward", "mimickit"], "leave out reward"),
         (["play", RUN, "--video", "x.avi"], ".mp4 or .gif"),

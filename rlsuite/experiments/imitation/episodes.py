@@ -4,6 +4,10 @@ Whatever a policy was trained with, it is judged by the same episodes: DeepMimic
 reward is ``deepmimic-code``; an episode begins at a random time of the clip, lasts 20 s, or until a clip that is played
 once ends, and is over when a part touches the floor that is no foot and does not come near it in the clip: a fall. A force
 that helped the root while training is switched off.
+
+With a goal the imitation and the goal are measured apart, both from 0 to 1. Where the goal leads elsewhere than the clip
+(heading, location, getting up), ``local`` measures the imitation, which is blind to place and heading; whoever begins on the
+floor does not fall.
 """
 
 from __future__ import annotations
@@ -18,6 +22,8 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from rlsuite.agents.evaluation import episode_seeds, tell_where
+from rlsuite.envs.humanoid.goals import make_goal
+from rlsuite.envs.humanoid.goals.push import Push
 from rlsuite.envs.humanoid.vector_env import CONTROL_RATE, HumanoidImitateVectorEnv
 from rlsuite.motion import metrics
 from rlsuite.motion.alignment import to_root
@@ -28,7 +34,6 @@ Array = NDArray[np.float64]
 Act = Callable[[NDArray[np.float32]], NDArray[Any]]  # observations (n, …) -> actions (n, …)
 
 SECONDS = 20.0
-REWARD = "deepmimic-code"
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +43,9 @@ class Episode:
     Attributes:
         performed: ``T + 1`` poses, with the feet's contacts. reference: the poses it should have had. In a cycle the
             reference moves, at every beginning, to where the body then is on the ground, as in the environment.
-        rewards: ``(T,)``. possible: control steps that the episode would have had without a fall. fell: how it ended.
+        rewards: ``(T,)`` of imitation. possible: control steps that the episode would have had without a fall. fell: how
+            it ended. goals: ``(T,)`` the goal's own rewards, where there is one; 0 after a failure. reached: from which of
+            them on the goal is attained.
         torque: ``(T,)`` mean size of the joints' torques, N m. power: ``(T,)`` mechanical power of all of them, W.
     """
 
@@ -49,11 +56,24 @@ class Episode:
     fell: bool
     torque: Array
     power: Array
+    goals: Array | None = None
+    reached: float = 1.0
 
     @property
     def normalised_return(self) -> float:
         """Mean reward over the whole time, 0 after a fall: 1 is exact tracking to the end."""
         return float(self.rewards.sum()) / self.possible
+
+    @property
+    def goal_reward(self) -> float:
+        """Mean of the goal's reward over the whole time, 0 after a fall."""
+        assert self.goals is not None
+        return float(self.goals.sum()) / self.possible
+
+    @property
+    def goal_attained(self) -> bool:
+        """Whether the goal is attained at the end, without a fall."""
+        return self.goals is not None and not self.fell and bool(self.goals[-1] >= self.reached)
 
     @cached_property
     def distances(self) -> Array:
@@ -78,17 +98,25 @@ class Episode:
 
 
 def evaluation_env(env_kwargs: Mapping[str, Any], n: int, *, seconds: float = SECONDS) -> HumanoidImitateVectorEnv:
-    """``n`` bodies to judge a policy by that was trained in an environment of ``env_kwargs``."""
+    """``n`` bodies to judge a policy by that was trained in an environment of ``env_kwargs`` (all: ``all_arguments``)."""
+    goal = make_goal(env_kwargs.get("goal"))
     terminate = env_kwargs.get("terminate", ())
     contact = terminate.get("contact", {}) if isinstance(terminate, Mapping) else {}
     given = {name: value for name, value in env_kwargs.items() if name not in ("start", "horizon", "render_mode")}
     judged: dict[str, Any] = {
-        "reward": REWARD, "terminate": {"contact": contact}, "max_episode_steps": round(seconds * CONTROL_RATE),
+        "reward": goal.imitation, "terminate": {"contact": contact} if goal.falls else {},
+        "mix": (1.0, 1.0 if goal.rewarded else 0.0), "max_episode_steps": round(seconds * CONTROL_RATE),
         "autoreset_mode": AutoresetMode.DISABLED,
     }  # fmt: skip
     env = HumanoidImitateVectorEnv(n, **(given | judged))
     env.gone[:] = env.actions.anneal  # the root force of residual_force has faded away
     return env
+
+
+def without_pushes(env_kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The same environment where only one's own pushes act: the goal ``push``, which nobody sees, would undo them."""
+    pushed = make_goal(env_kwargs.get("goal")).name == Push.name
+    return {name: value for name, value in env_kwargs.items() if not (pushed and name in ("goal", "mix"))}
 
 
 def play(act: Act, env: HumanoidImitateVectorEnv, seed: int, *, options: dict[str, Any] | None = None) -> list[Episode]:
@@ -101,7 +129,7 @@ def play(act: Act, env: HumanoidImitateVectorEnv, seed: int, *, options: dict[st
     going, fell, lengths, possible = np.ones(n, np.bool_), np.zeros(n, np.bool_), np.zeros(n, np.intp), _possible(env)
     while going.any():
         observations, rewards, terminated, truncated, info = env.step(act(observations))
-        record.step(rewards)
+        record.step(rewards, info)
         lengths[going] += 1
         fell |= going & info["failed"]
         going &= ~(terminated | truncated)
@@ -125,22 +153,25 @@ class _Record:
         joints = env.physics.model.actuator_trnid[:, 0]
         self._dofs = env.physics.model.jnt_dofadr[joints]
         self._frames: list[tuple[Array, Array, NDArray[np.bool_]]] = []
-        self._steps: list[tuple[Array, Array, Array]] = []
+        self._steps: list[tuple[Array, Array, Array, Array]] = []
 
     def frame(self) -> None:
         env, physics = self.env, self.env.physics
         reference = env.reference.states(env.times, env.offsets)
         self._frames.append((physics.state.qpos.copy(), reference.qpos, physics.touching.copy()))
 
-    def step(self, rewards: Array) -> None:
+    def step(self, rewards: Array, info: Mapping[str, Any]) -> None:
         self.frame()
+        goals = np.zeros_like(rewards)
+        if self.env.goal.rewarded:
+            goals = np.where(info["failed"], 0.0, info[f"reward/{self.env.goal.name}"])
         power = np.abs(self._torque * self.env.physics.state.qvel[:, self._dofs]).sum(axis=1)
-        self._steps.append((rewards, np.abs(self._torque).mean(axis=1), power))
+        self._steps.append((rewards - goals, goals, np.abs(self._torque).mean(axis=1), power))
 
     def episode(self, i: int, length: int, possible: int, fell: bool) -> Episode:
         poses, reference, touching = (np.stack([frame[k][i] for frame in self._frames[: length + 1]]) for k in range(3))
-        rewards, torque, power = (np.array([step[k][i] for step in self._steps[:length]]) for k in range(3))
-        clip, skeleton = self.env.clip, self.env.reference.skeleton
+        rewards, goals, torque, power = (np.array([step[k][i] for step in self._steps[:length]]) for k in range(4))
+        clip, skeleton, goal = self.env.clip, self.env.reference.skeleton, self.env.goal
         touching[0] = touching[1]  # unknown where an episode begins
         performed = MotionClip(
             poses, CONTROL_RATE, skeleton, clip.name, contacts=touching[:, [skeleton.body(foot) for foot in FEET]],
@@ -149,5 +180,5 @@ class _Record:
         return Episode(
             performed.with_step("perform", clip=clip.name, fell=fell),
             MotionClip(reference, CONTROL_RATE, skeleton, clip.name, licence=clip.licence),
-            rewards, possible, fell, torque, power,
+            rewards, possible, fell, torque, power, goals if goal.rewarded else None, goal.reached,
         )  # fmt: skip

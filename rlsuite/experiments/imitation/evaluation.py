@@ -22,6 +22,8 @@ ROWS: Mapping[str, tuple[str, str]] = {
     "worst_return": ("", "of the worst episode"),
     "falls": ("", "falls"),
     "success": ("", "success at 0.5 m"),
+    "goal_reward": ("", "reward of the goal"),
+    "goal_success": ("", "goal attained at the end"),
     "mpjpe_mm": ("mm", "MPJPE in the world"),
     "mpjpe_root_mm": ("mm", "MPJPE from the root"),
     "dtw_mm": ("mm", "time-warped distance"),
@@ -32,6 +34,7 @@ ROWS: Mapping[str, tuple[str, str]] = {
     "push_forward_n": ("N", "push forward"),
     "push_sideways_n": ("N", "push sideways"),
 }
+GOAL_ROWS = ("goal_reward", "goal_success")  # only where there is a goal with a reward
 
 
 def evaluate(
@@ -44,12 +47,16 @@ def evaluate(
     trials: int = 16,
     bisections: int = BISECTIONS,
 ) -> tuple[dict[str, Any], list[Episode]]:
-    """All of ``ROWS``, with ``episodes`` and ``seconds``, and the episodes themselves; 0 ``trials``: no pushes."""
+    """All of ``ROWS``, with ``episodes`` and ``seconds``, and the episodes themselves; 0 ``trials``: no pushes.
+
+    Rows of the goal only where it has a reward; no pushes of who begins lying.
+    """
     env = evaluation_env(env_kwargs, episodes, seconds=seconds)
     played = play(act, env, seed)
+    pushed = trials > 0 and env.goal.falls
     env.close()
     found = summary(played) | {"episodes": episodes, "seconds": seconds}
-    if trials:
+    if pushed:
         pushes = push_robustness(act, env_kwargs, seed, trials=trials, bisections=bisections)
         found |= {"push_forward_n": pushes.newtons["forward"], "push_sideways_n": pushes.newtons["left"]}
     return found, played
@@ -65,11 +72,18 @@ def summary(episodes: Sequence[Episode]) -> dict[str, Any]:
         return float(np.average([result[name] for result in compared], weights=frames))
 
     returns = [episode.normalised_return for episode in episodes]
+    goal = {}
+    if episodes[0].goals is not None:
+        goal = {
+            "goal_reward": float(np.mean([episode.goal_reward for episode in episodes])),
+            "goal_success": float(np.mean([episode.goal_attained for episode in episodes])),
+        }
     return {
         "normalised_return": float(np.mean(returns)),
         "worst_return": float(np.min(returns)),
         "falls": sum(episode.fell for episode in episodes),
         "success": float(np.mean([episode.success for episode in episodes])),
+        **goal,
         "mpjpe_mm": 1000.0 * mean("mpjpe"),
         "mpjpe_root_mm": 1000.0 * mean("mpjpe_root"),
         "dtw_mm": 1000.0 * mean("dtw"),

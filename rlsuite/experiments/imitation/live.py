@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from rlsuite.experiments.imitation.episodes import Act, evaluation_env
+from rlsuite.experiments.imitation.episodes import Act, evaluation_env, without_pushes
 from rlsuite.experiments.imitation.pushes import DIRECTIONS, PUSH_SECONDS, Pusher
 from rlsuite.motion import models, viewer
 
@@ -48,7 +48,7 @@ class LiveViewer:
     ) -> None:
         viewer.require_viewer()
         self.act, self.name = act, name
-        self.env = evaluation_env(env_kwargs, 1, seconds=FOREVER)
+        self.env = evaluation_env(without_pushes(env_kwargs), 1, seconds=FOREVER)
         self.pusher = Pusher(self.env)
         self.server, self.url = viewer.start_server(port, f"rlsuite: {name}")
         viewer.add_floor(self.server, -0.001)

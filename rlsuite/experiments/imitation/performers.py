@@ -9,7 +9,7 @@ from typing import Any
 
 from rlsuite.agents.evaluation import tell_where
 from rlsuite.errors import RecordError
-from rlsuite.experiments.imitation import is_imitation, policies
+from rlsuite.experiments.imitation import all_arguments, is_imitation, policies
 from rlsuite.experiments.imitation.episodes import Act
 from rlsuite.experiments.loading import load_checkpoint, require_run, what_was_run
 from rlsuite.experiments.records import CONFIG, read_config
@@ -21,6 +21,7 @@ class Performer:
 
     Attributes:
         name: to call it by. act: observations ``(n, …)`` to actions. folder: of its run, ``None`` where it is a file.
+        env_kwargs: with those of the registration.
         about: checkpoint, steps and policy of a run; the card of a file.
     """
 
@@ -82,12 +83,13 @@ def performer(
     if is_policy(source):
         path = policies.locate(str(source))
         policy = policies.read(path)
-        return Performer(path.stem, policy, policy.env, policy.env_kwargs, policies.card(path))
+        return Performer(
+            path.stem, policy, policy.env, all_arguments(policy.env, policy.env_kwargs), policies.card(path)
+        )
     folder = require_run(source)
     agent, chosen = load_checkpoint(folder, checkpoint, trust=trust, training_state=False)
     _, environment = what_was_run(folder, trust=trust)
 
     about = {"checkpoint": chosen, "timesteps": agent.num_timesteps}
-    return Performer(
-        folder.name, _Acting(agent, deterministic), environment.env_id, environment.kwargs, about, folder, agent
-    )
+    env_kwargs = all_arguments(environment.env_id, environment.kwargs)
+    return Performer(folder.name, _Acting(agent, deterministic), environment.env_id, env_kwargs, about, folder, agent)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rlsuite.experiments import presets
-from rlsuite.experiments.imitation import ENVIRONMENTS
+from rlsuite.experiments.imitation import PLAIN
 from rlsuite.experiments.run_files import PREFIX
 from rlsuite.experiments.training_plan import TrainingPlan
 from rlsuite.motion import body, catalogue, clip_files
@@ -39,12 +39,12 @@ def plan_imitation(
     """A run that trains on ``clip``, which lies in its folder as ``clip.npz``.
 
     Args:
-        given: settings as of ``config.yaml``, over the presets; ``env`` and the clip are added.
+        given: settings as of ``config.yaml``, over the presets; the clip is added, and ``env`` where there is none.
 
     Raises:
         RlsuiteError: something unknown or out of range.
     """
     env_kwargs = {**given.get("env_kwargs", {}), "clip": f"{PREFIX}{CLIP_FILE}"}
-    settings = {"env": ENVIRONMENTS[0], **given, "env_kwargs": env_kwargs}
+    settings = {"env": PLAIN, **given, "env_kwargs": env_kwargs}
     plan = presets.make_plan(settings, out=out, name=name)
     return replace(plan, label=f"{clip.name or 'clip'}-", files={CLIP_FILE: clip_files.encoded(clip)})

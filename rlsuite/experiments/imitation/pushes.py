@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from rlsuite.agents.evaluation import episode_seeds
 from rlsuite.envs.humanoid.vector_env import HumanoidImitateVectorEnv
-from rlsuite.experiments.imitation.episodes import Act, evaluation_env
+from rlsuite.experiments.imitation.episodes import Act, evaluation_env, without_pushes
 from rlsuite.motion import rotations as rot
 
 Array = NDArray[np.float64]
@@ -68,7 +68,7 @@ def push_robustness(
 ) -> Pushes:
     """Push a policy until it falls; both directions meet the same starts."""
     n = trials * len(directions)
-    env = evaluation_env(env_kwargs, n, seconds=BEFORE + AFTER + 1.0)
+    env = evaluation_env(without_pushes(env_kwargs), n, seconds=BEFORE + AFTER + 1.0)
     pusher = Pusher(env)
     where = np.repeat([DIRECTIONS[name] for name in directions], trials, axis=0)
     wraps, before = env.reference.wraps, BEFORE

@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
+from rlsuite.agents.evaluation import episode_seeds
+from rlsuite.envs.humanoid.goals import make_goal
 from rlsuite.envs.humanoid.vector_env import HumanoidImitateVectorEnv
+from rlsuite.experiments.imitation import GOAL_ENVIRONMENTS, all_arguments, environment_for
 from rlsuite.experiments.imitation.episodes import Episode, evaluation_env, play
-from rlsuite.experiments.imitation.evaluation import ROWS, evaluate, summary
+from rlsuite.experiments.imitation.evaluation import GOAL_ROWS, ROWS, evaluate, summary
 from rlsuite.experiments.imitation.pushes import MOST, Pusher, push_robustness
 from rlsuite.motion import catalogue, clip_files, editing
 from rlsuite.motion.clip import MotionClip
@@ -153,6 +156,51 @@ def test_all_rows_of_the_table_are_measured_and_the_same_from_the_same_seed():
     found, played = evaluate(
         nothing, {"clip": "idle", "threads": 1}, episodes=2, seconds=1.0, seed=5, trials=1, bisections=2
     )
-    assert set(found) == {*ROWS, "episodes", "seconds"} and len(played) == 2
+    assert set(found) == {*ROWS, "episodes", "seconds"} - {*GOAL_ROWS} and len(played) == 2
     again, _ = evaluate(nothing, {"clip": "idle", "threads": 1}, episodes=2, seconds=1.0, seed=5, trials=0)
     assert again == {name: value for name, value in found.items() if not name.startswith("push")}
+
+
+def goal_env(name, **arguments):
+    return all_arguments(environment_for(name), {"threads": 1, **arguments})
+
+
+@pytest.mark.parametrize("name", GOAL_ENVIRONMENTS)
+def test_imitation_and_goal_are_measured_apart(name):
+    """Whatever mixture of them the policy was trained with."""
+    arguments = goal_env(name, mix=(0.1, 0.9))
+    (episode,) = play(nothing, evaluation_env(arguments, 1, seconds=0.5), 0)
+    goal = make_goal(arguments["goal"])
+    mixed = HumanoidImitateVectorEnv(
+        1, **{**arguments, "reward": goal.imitation, "mix": (0.25, 0.5)}, autoreset_mode="Disabled"
+    )
+    observations, _ = mixed.reset(seed=episode_seeds(0, 1))
+    for imitated, aimed in zip(episode.rewards, episode.goals if goal.rewarded else [0.0] * 15, strict=False):
+        observations, rewards, _, _, info = mixed.step(nothing(observations))
+        if not info["failed"][0]:
+            assert rewards[0] == pytest.approx(0.25 * imitated + 0.5 * aimed, abs=1e-12)
+            assert 0.0 <= imitated <= 1.0 and 0.0 <= aimed <= 1.0
+    assert (episode.goals is None) == (name == "push")
+    assert ("goal_success" in summary([episode])) == goal.rewarded
+
+
+def test_a_goal_is_attained_where_its_term_says_so():
+    """A target around the foot is hit at once; one that is out of reach never."""
+    near = goal_env("strike", goal={"strike": {"radius": 5.0}})
+    far = goal_env("strike", goal={"strike": {"nearest": 9.0, "farthest": 9.0}})
+    (hit,), (missed,) = (play(nothing, evaluation_env(arguments, 1, seconds=0.2), 0) for arguments in (near, far))
+    assert hit.goal_attained and hit.goal_reward == 1.0
+    assert not missed.goal_attained and missed.goal_reward < 1e-9
+
+
+def test_who_begins_on_the_floor_does_not_fall_and_is_not_pushed():
+    found, (episode, _) = evaluate(nothing, goal_env("getup"), episodes=2, seconds=0.5)
+    assert not episode.fell and len(episode.rewards) == 15 and found["goal_reward"] < 0.7
+    assert "push_forward_n" not in found
+
+
+def test_the_goal_push_does_not_undo_the_pushes_that_measure():
+    pushed = goal_env("push", clip="idle", goal={"push": {"newtons": 0.0}})
+    expected = push_robustness(nothing, {"clip": "idle", "threads": 1}, 0, trials=2, bisections=2)
+    assert push_robustness(nothing, pushed, 0, trials=2, bisections=2).newtons == expected.newtons
+    assert expected.newtons["forward"] < MOST

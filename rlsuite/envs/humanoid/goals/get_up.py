@@ -32,6 +32,7 @@ class GetUp(Goal):
     """
 
     name, rewarded, seen, remembered = "get_up", True, 2, 0
+    imitation, falls, reached = "local", False, 0.9
 
     def __init__(self, *, limp: bool = True) -> None:
         self._limp = bool(limp)

@@ -35,6 +35,8 @@ class Goal:
     Attributes:
         name: of the goal, and of its term of the reward. rewarded: whether it has one. seen: numbers that the policy sees.
         remembered: numbers of its own in the memory.
+        imitation: preset of the reward that imitation is measured by under this goal. falls: whether a part on the floor
+            is a failure then. reached: the unweighted term from which on it is attained.
         memory: ``(n, m)`` float64. values: ``(n,)`` the term of the last step, weighted.
     """
 
@@ -42,6 +44,9 @@ class Goal:
     rewarded: ClassVar[bool] = False
     seen: ClassVar[int] = 0
     remembered: ClassVar[int] = -OWN
+    imitation: ClassVar[str] = "deepmimic-code"
+    falls: ClassVar[bool] = True
+    reached: ClassVar[float] = 1.0
     weight: float
     physics: BatchPhysics
     reference: Reference

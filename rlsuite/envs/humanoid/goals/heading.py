@@ -19,6 +19,7 @@ class Heading(Goal):
     """
 
     name, rewarded, seen, remembered = "heading", True, 3, 3
+    imitation, reached = "local", exp(-2.5 * 0.2**2)  # at most 0.2 m/s too slow
 
     def __init__(
         self,

@@ -19,6 +19,7 @@ class Location(Goal):
     """
 
     name, rewarded, seen, remembered = "location", True, 3, 2
+    imitation, reached = "local", 0.6 * exp(-0.25) + 0.4  # within 0.5 m
 
     def __init__(self, *, speed: float = 1.0, farthest: float = 3.0, soonest: float = 3.0, latest: float = 8.0) -> None:
         self._speed, self._numbers = max(float(speed), 1e-6), (float(farthest), soonest * RATE, latest * RATE)
