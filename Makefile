@@ -17,12 +17,14 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $@
 
 demo: $(STAMP)
-	rm -rf demo/runs/CartPole-v1/ppo/demo-s0
+	rm -rf demo/runs/CartPole-v1/ppo/demo-s0 demo/runs/rlsuite-HumanoidImitate-v0/ppo/walk-s0
 	$(BIN)/rlsuite train --algo ppo --env CartPole-v1 --seed 0 --out demo/runs --name demo --quiet
+	$(BIN)/rlsuite imitate --clip walk -n 250000 --eval-freq 50000 --eval-episodes 8 --seed 0 \
+	  --out demo/runs --name walk --quiet
 	$(BIN)/rlsuite compare --env CliffWalking-v1 FrozenLake-v1 rlsuite/RandomMaze-v0 \
 	  --algo sarsa expected-sarsa q-learning dyna-q value-iteration \
 	  --seeds 50 --episodes 1000 --set alpha=0.1 --out demo \
-	  --include-run demo/runs/CartPole-v1/ppo/demo-s0
+	  --include-run demo/runs/CartPole-v1/ppo/demo-s0 walk demo/runs/rlsuite-HumanoidImitate-v0/ppo/walk-s0
 	@echo "open demo/index.html"
 
 test: $(STAMP)

@@ -15,7 +15,7 @@ PAGES = ("README", *(f"docs/{name}" for name in ("index", "agents", "extending",
 PAGES += tuple(
     f"docs/{name}" for name in ("monte-carlo", "td", "dyna", "policy-gradient", "deep", "motion", "motion-formats")
 )
-PAGES += ("docs/motion-metrics", "docs/imitation")
+PAGES += ("docs/motion-metrics", "docs/imitation", "docs/priors")
 PROGRAM = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^rlsuite (train .*)", re.MULTILINE)
 

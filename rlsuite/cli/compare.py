@@ -88,7 +88,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         type=Path,
         default=[],
         metavar="RUN",
-        help="also show these runs of `rlsuite train` on the page: learning curve, settings, an episode",
+        help="also show these runs on the page: learning curve, settings, an episode; or shipped policies by name",
     )
     return parser
 

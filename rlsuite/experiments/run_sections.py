@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 STEPS = "time/total_timesteps"
 
 
+def is_shipped_policy(run: str | Path) -> bool:
+    """Whether ``run`` is no folder but the name of a policy that comes with the package."""
+    from rlsuite.experiments.imitation import policies
+
+    return not Path(run).exists() and str(run) in policies.shipped()
+
+
 def require_run(run: str | Path) -> None:
     """Raise where :func:`run_section` could show nothing of the run in folder ``run``.
 
@@ -26,6 +33,8 @@ def require_run(run: str | Path) -> None:
         RecordError: there is no run, or it was never evaluated.
     """
     folder = Path(run)
+    if is_shipped_policy(run):
+        return
     if not (folder / CONFIG).exists():
         raise RecordError(f"{folder} is not a run: it has no {CONFIG}")
     if next(iter(read_rows(folder / EVALUATIONS)), None) is None:
@@ -33,13 +42,17 @@ def require_run(run: str | Path) -> None:
 
 
 def run_section(run: str | Path, out: Path, *, film: bool = True, trust: bool = False) -> Section:
-    """The section of the run in folder ``run``; its film is written to ``out/figures``.
+    """The section of the run in folder ``run``, or of a shipped policy by its name; its film goes to ``out/figures``.
 
     Raises:
         RecordError: as :func:`require_run`, or its files are damaged.
     """
     folder = Path(run)
     require_run(folder)
+    if is_shipped_policy(run):
+        from rlsuite.experiments.imitation.sections import policy_section
+
+        return policy_section(str(run), out)
     config = read_config(folder)
     evaluations, metrics = list(read_rows(folder / EVALUATIONS)), list(read_rows(folder / METRICS))
     env_id, algo, name = str(config["env"]), str(config["algo"]), slug("-".join(folder.parts[-3:]))
@@ -106,6 +119,7 @@ def _film(
     folder: Path, out: Path, env_id: str, algo: str, name: str, trust: bool
 ) -> tuple[tuple[Film, ...], tuple[str, ...]]:
     """An episode of the best policy; a reason instead where it cannot be shown."""
+    from rlsuite.experiments.imitation import is_imitation
     from rlsuite.agents.evaluation import episode_seeds
     from rlsuite.experiments.loading import checkpoint_names, load
     from rlsuite.experiments.video import record_episodes
@@ -114,7 +128,12 @@ def _film(
 
     path = out / "figures" / f"run-{name}.gif"
     try:
-        agent = load(folder, "best" if "best" in checkpoint_names(folder) else None, trust=trust)
+        best = "best" if "best" in checkpoint_names(folder) else None
+        if is_imitation(env_id):
+            from rlsuite.experiments.imitation.sections import run_film
+
+            return (run_film(folder, out, best, trust=trust),), ()
+        agent = load(folder, best, trust=trust)
         recording = record_episodes(agent, env_id, episode_seeds(int(run_seeds(agent.seed).evaluation), 1))
         write_gif(path, recording.frames, recording.fps)
     except RlsuiteError as error:
