@@ -3,8 +3,12 @@
     r = wₜ · r of the environment + wₚ · r of the prior
 
 A model with ``Score`` (diffusion) gives SMP's reward, exp(−6 · error / reference), from the error of its denoiser at a few
-noise levels (arXiv 2512.03028; see :mod:`rlsuite.generative.diffusion.distillation`); the reference is what the error is on
-events that the model draws itself. Models with ``Density``, ``Bound`` or ``Energy`` give log p(x), its bound, or −E(x), in
+noise levels (arXiv 2512.03028; see :mod:`rlsuite.generative.diffusion.distillation`). The reference is what the error is on
+events that the model draws itself; since these would only get e⁻⁶, the reward is given in units of theirs, up to 1::
+
+    min(1, exp(6 − 6 · error / reference))
+
+Models with ``Density``, ``Bound`` or ``Energy`` give log p(x), its bound, or −E(x), in
 nats; with ``scale`` they, too, give a number from 0 to 1::
 
     min(1, exp(scale · (value − reference) / D)),        reference: the mean over events drawn from the model; D: their size
@@ -12,6 +16,7 @@ nats; with ``scale`` they, too, give a number from 0 to 1::
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -86,7 +91,8 @@ class Naturalness:
             from rlsuite.generative.diffusion.distillation import SCALE, distillation_errors, distillation_reward
 
             errors = distillation_errors(self.model, events, condition, generator=generator)  # type: ignore[arg-type]
-            return distillation_reward(errors, self.reference(condition), SCALE if self.scale is None else self.scale)
+            scale = SCALE if self.scale is None else self.scale
+            return (math.exp(scale) * distillation_reward(errors, self.reference(condition), scale)).clamp(max=1.0)
         value = self._value(events, condition, generator)
         if self.scale is None:
             return value

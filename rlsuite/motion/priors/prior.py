@@ -16,6 +16,7 @@ from rlsuite.errors import CapabilityError, MotionError, RecordError, RlsuiteErr
 from rlsuite.generative import registry, storage
 from rlsuite.generative.autoregressive.sequence import SequenceModel
 from rlsuite.generative.capabilities import Bound, Density, capabilities
+from rlsuite.generative.diffusion.diffusion import Diffusion
 from rlsuite.generative.model import GenerativeModel
 from rlsuite.motion.clip import MotionClip
 from rlsuite.motion.priors.coordinates import PoseCoordinates
@@ -140,6 +141,7 @@ class MotionPrior:
             have = ", ".join(capabilities(model)) or "none"
             raise CapabilityError(f"{model.name} cannot score motion: it lacks Density and Bound (it has {have})")
         generator = torch.Generator().manual_seed(0)
+        particles = 1 if isinstance(model, Diffusion) else PARTICLES  # whose bound is no tighter with more, and long
         found = []
         for first in range(0, len(events), _BATCH):
             x = events[first : first + _BATCH]
@@ -150,7 +152,7 @@ class MotionPrior:
             if isinstance(model, Density):
                 value = model.log_prob(x, c)
             else:
-                value = model.bound(x, c, particles=PARTICLES, generator=generator)
+                value = model.bound(x, c, particles=particles, generator=generator)
             found.append(value / self.length if self.kind == "window" else value)
         return torch.cat(found)
 
