@@ -144,7 +144,7 @@ class HumanoidImitateEnv(gym.Env[Any, Any]):
         return observations[0], float(rewards[0]), bool(terminated[0]), bool(truncated[0]), _own(info)
 
     def render(self) -> Any:
-        """The body from the side, the reference behind it as a pale ghost."""
+        """The body from the side, the reference behind it as a pale ghost, and what a goal asks for."""
         if self.render_mode is None:
             gym.logger.warn("render() was called without a render_mode; choose one in gym.make(..., render_mode=...)")
             return None
@@ -154,12 +154,11 @@ class HumanoidImitateEnv(gym.Env[Any, Any]):
         core = self.core
         state, reference = core.physics.state, core.reference.states(core.times, core.offsets)
         if self._renderer is None:
-            self._renderer = Renderer(core.physics.model, WIDTH, HEIGHT)
-        model, at = core.physics.model, np.array([*state.position[0, 0, :2], AIM])
-        camera = Camera.look_at(at + EYE, at, fovy=FOVY, width=WIDTH, height=HEIGHT)
-        ghost = body.model(core.reference.shape)  # without what else is in the world
-        actors = [Actor(model, core.physics.fields[0][0].copy()), Actor.ghost(ghost, reference.qpos[0])]
-        return self._renderer.frame(Scene(actors), camera)
+            self._renderer = Renderer(None, WIDTH, HEIGHT)
+        model, at = body.model(core.reference.shape), np.array([*state.position[0, 0, :2], AIM])
+        camera = Camera.look_at(at + core.goal.distance * np.array(EYE), at, fovy=FOVY, width=WIDTH, height=HEIGHT)
+        actors = [Actor(model, state.qpos[0]), Actor.ghost(model, reference.qpos[0])]
+        return self._renderer.frame(Scene(actors, core.goal.marks(core.goal.points()[0])), camera)
 
     def close(self) -> None:
         self.core.close()

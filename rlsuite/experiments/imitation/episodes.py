@@ -13,7 +13,7 @@ floor does not fall.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from rlsuite.agents.evaluation import episode_seeds, tell_where
 from rlsuite.envs.humanoid.goals import make_goal
+from rlsuite.envs.humanoid.goals.goal import Goal
 from rlsuite.envs.humanoid.goals.push import Push
 from rlsuite.envs.humanoid.vector_env import CONTROL_RATE, HumanoidImitateVectorEnv
 from rlsuite.motion import metrics
@@ -44,8 +45,8 @@ class Episode:
         performed: ``T + 1`` poses, with the feet's contacts. reference: the poses it should have had. In a cycle the
             reference moves, at every beginning, to where the body then is on the ground, as in the environment.
         rewards: ``(T,)`` of imitation. possible: control steps that the episode would have had without a fall. fell: how
-            it ended. goals: ``(T,)`` the goal's own rewards, where there is one; 0 after a failure. reached: from which of
-            them on the goal is attained.
+            it ended. goals: ``(T,)`` the goal's own rewards, where there is one; 0 after a failure. goal: its kind.
+            points: ``(T + 1, k, 3)`` what it asked for, to be drawn by its ``marks``.
         torque: ``(T,)`` mean size of the joints' torques, N m. power: ``(T,)`` mechanical power of all of them, W.
     """
 
@@ -57,7 +58,8 @@ class Episode:
     torque: Array
     power: Array
     goals: Array | None = None
-    reached: float = 1.0
+    goal: type[Goal] = Goal
+    points: Array = field(default_factory=lambda: np.zeros((0, 0, 3)))
 
     @property
     def normalised_return(self) -> float:
@@ -73,7 +75,7 @@ class Episode:
     @property
     def goal_attained(self) -> bool:
         """Whether the goal is attained at the end, without a fall."""
-        return self.goals is not None and not self.fell and bool(self.goals[-1] >= self.reached)
+        return self.goals is not None and not self.fell and bool(self.goals[-1] >= self.goal.reached)
 
     @cached_property
     def distances(self) -> Array:
@@ -152,13 +154,13 @@ class _Record:
         self._torque = env.physics.batch.bind("actuator_force")
         joints = env.physics.model.actuator_trnid[:, 0]
         self._dofs = env.physics.model.jnt_dofadr[joints]
-        self._frames: list[tuple[Array, Array, NDArray[np.bool_]]] = []
+        self._frames: list[tuple[Array, Array, NDArray[np.bool_], Array]] = []
         self._steps: list[tuple[Array, Array, Array, Array]] = []
 
     def frame(self) -> None:
         env, physics = self.env, self.env.physics
         reference = env.reference.states(env.times, env.offsets)
-        self._frames.append((physics.state.qpos.copy(), reference.qpos, physics.touching.copy()))
+        self._frames.append((physics.state.qpos.copy(), reference.qpos, physics.touching.copy(), env.goal.points()))
 
     def step(self, rewards: Array, info: Mapping[str, Any]) -> None:
         self.frame()
@@ -169,7 +171,8 @@ class _Record:
         self._steps.append((rewards - goals, goals, np.abs(self._torque).mean(axis=1), power))
 
     def episode(self, i: int, length: int, possible: int, fell: bool) -> Episode:
-        poses, reference, touching = (np.stack([frame[k][i] for frame in self._frames[: length + 1]]) for k in range(3))
+        frames = self._frames[: length + 1]
+        poses, reference, touching, points = (np.stack([frame[k][i] for frame in frames]) for k in range(4))
         rewards, goals, torque, power = (np.array([step[k][i] for step in self._steps[:length]]) for k in range(4))
         clip, skeleton, goal = self.env.clip, self.env.reference.skeleton, self.env.goal
         touching[0] = touching[1]  # unknown where an episode begins
@@ -180,5 +183,5 @@ class _Record:
         return Episode(
             performed.with_step("perform", clip=clip.name, fell=fell),
             MotionClip(reference, CONTROL_RATE, skeleton, clip.name, licence=clip.licence),
-            rewards, possible, fell, torque, power, goals if goal.rewarded else None, goal.reached,
+            rewards, possible, fell, torque, power, goals if goal.rewarded else None, type(goal), points,
         )  # fmt: skip

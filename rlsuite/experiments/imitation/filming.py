@@ -28,11 +28,16 @@ def film(
     backend: BackendName = "auto",
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """The body that the policy moves and, transparent beside it, the reference, to ``.mp4`` or ``.gif``."""
+    """The body that the policy moves, with what a goal asks of it, and, transparent beside it, the reference, to ``.mp4``
+    or ``.gif``.
+    """
     performed, reference = (_beginning(clip, seconds) for clip in (episode.performed, episode.reference))
     model = models.model_of(performed.skeleton)
+    marks = (
+        [episode.goal.marks(points) for points in episode.points[: performed.n_frames]] if episode.points.size else []
+    )
     tracks = [
-        Track(model, performed.qpos, "policy"),
+        Track(model, performed.qpos, "policy", marks=marks),
         Track(model, reference.qpos, "reference", tint=GHOST_TINT, alpha=GHOST_ALPHA),
     ]
     return write_video(path, tracks, performed.fps, width=width, height=height, backend=backend, progress=progress)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,7 @@ class Track:
         label: written above it. tint, alpha: as of :class:`~rlsuite.motion.render.scene.Actor`.
         ghost_of: index of the track that this one is laid over, instead of standing beside it.
         contacts: ``(T, n, 3)`` points of the world with a mark, NaN for none.
+        marks: of each frame, where the motion is in the world; the camera has them in view, as many in every frame.
     """
 
     model: mujoco.MjModel
@@ -45,6 +46,7 @@ class Track:
     alpha: float = 1.0
     ghost_of: int | None = None
     contacts: ArrayLike | None = field(default=None)
+    marks: Sequence[Sequence[Mark]] = ()
 
     @classmethod
     def reference(cls, model: mujoco.MjModel, qpos: ArrayLike, of: int = 0, label: str = "") -> Track:
@@ -127,7 +129,11 @@ def film_plan(
     offsets = side_by_side(tracks, corners)
     corners = [c[f] + o for c, f, o in zip(corners, frames, offsets, strict=True)]
     if camera is None:
-        every = np.concatenate(corners, axis=1)  # (length, n, 3)
+        marked = [
+            np.array([[mark.position for mark in track.marks[i]] for i in f]) + o
+            for track, f, o in zip(tracks, frames, offsets, strict=True) if track.marks
+        ]  # fmt: skip
+        every = np.concatenate([*corners, *marked], axis=1)  # (length, n, 3)
         middle = (every.min(axis=1) + every.max(axis=1)) / 2
         points = np.concatenate([middle[:, None], every], axis=1)
         cameras = (
@@ -147,6 +153,8 @@ def film_plan(
             if track.contacts is not None:
                 points = np.asarray(track.contacts, np.float64)[f[at]]
                 marks += [Mark(p + offset, 0.07, shape="disc") for p in points if np.isfinite(p).all()]
+            if track.marks:
+                marks += [replace(mark, position=mark.position + offset) for mark in track.marks[f[at]]]
             if track.label and track.ghost_of is None:
                 top = np.append((c[at, :, :2].min(axis=0) + c[at, :, :2].max(axis=0)) / 2, c[at, :, 2].max() + 0.12)
                 labels.append(Label(track.label, top, max(12.0, height / 30)))

@@ -219,6 +219,36 @@ def test_the_ball_is_held_and_then_flies(make):
     np.testing.assert_allclose(env.goal._ball[0][0, :3], fall, atol=0.05)
 
 
+@pytest.mark.parametrize("goal", ["heading", "location", "strike", "throw"])
+def test_what_is_drawn_is_what_the_policy_sees(goal, make, actions):
+    env = make(3, goal=goal)
+    env.reset(seed=0)
+    for action in actions(3, 10):
+        observations = env.step(action)[0]
+    seen, root = observations[:, env.observation.size :], env.physics.state.position[:, 0]
+    points = env.goal.points()
+    length = np.linalg.norm((points - root[:, None])[..., :2], axis=-1)
+    if goal == "heading":
+        np.testing.assert_allclose(length[:, 1], 0.55 + 0.5 * seen[:, 2], rtol=1e-5)  # longer for more speed
+    else:
+        far = seen[:, 2] if goal == "location" else np.linalg.norm(seen[:, :2], axis=1)
+        np.testing.assert_allclose(length[:, 0], far, rtol=1e-5)
+    if goal == "throw":
+        np.testing.assert_allclose(
+            np.linalg.norm(points[:, 1] - root, axis=1), np.linalg.norm(seen[:, 4:7], axis=1), rtol=1e-5
+        )
+    assert all(env.goal.marks(row) for row in points)
+
+
+@pytest.mark.parametrize(("env_id", "drawn"), [*zip(IDS, (1, 1, 1, 1, 0, 0), strict=True), (PLAIN, 0)])
+def test_the_goal_is_in_the_picture(env_id, drawn):
+    env = gym.make(env_id, render_mode="rgb_array")
+    env.reset(seed=3, options={"time": 0.0})
+    red, green, blue = (env.render()[..., k].astype(int) for k in range(3))
+    assert bool(((red > 120) & (green < 70) & (blue < 70)).sum() > 20) == bool(drawn)
+    env.close()
+
+
 def test_limp_bodies_lie_on_the_floor(make):
     poses = lying_poses(BodyShape())
     assert poses[:, 2].max() < 0.5

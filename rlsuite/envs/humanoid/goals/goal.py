@@ -18,6 +18,7 @@ from rlsuite.envs.humanoid.reference import Reference
 from rlsuite.envs.humanoid.state import BodyState
 from rlsuite.motion import body
 from rlsuite.motion.body import BodyShape
+from rlsuite.motion.render.scene import Mark
 
 if TYPE_CHECKING:
     import mujoco
@@ -36,7 +37,8 @@ class Goal:
         name: of the goal, and of its term of the reward. rewarded: whether it has one. seen: numbers that the policy sees.
         remembered: numbers of its own in the memory.
         imitation: preset of the reward that imitation is measured by under this goal. falls: whether a part on the floor
-            is a failure then. reached: the unweighted term from which on it is attained.
+            is a failure then. reached: the unweighted term from which on it is attained. distance: how much farther away
+            than else one looks on from.
         memory: ``(n, m)`` float64. values: ``(n,)`` the term of the last step, weighted.
     """
 
@@ -47,6 +49,7 @@ class Goal:
     imitation: ClassVar[str] = "deepmimic-code"
     falls: ClassVar[bool] = True
     reached: ClassVar[float] = 1.0
+    distance: ClassVar[float] = 1.0
     weight: float
     physics: BatchPhysics
     reference: Reference
@@ -92,6 +95,15 @@ class Goal:
 
     def observe(self, rows: Rows, out: Out) -> None:
         """Fill ``out`` ``(n, seen)``, in the root's heading."""
+
+    def points(self) -> Array:
+        """``(n, k, 3)`` points of the world that show what is asked."""
+        return np.zeros((self.physics.n, 0, 3))
+
+    @classmethod
+    def marks(cls, points: Array) -> list[Mark]:
+        """What to draw at the points ``(k, 3)`` of one row."""
+        return []
 
 
 @kernel

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from math import cos, exp, pi, sin
 
+import numpy as np
+
+from rlsuite.envs.humanoid.goals import drawing
 from rlsuite.envs.humanoid.goals.goal import Goal, Out, between
 from rlsuite.envs.humanoid.kernels import Array, Rows, entry_kernel, heading, inverse, quaternion, rotate
 from rlsuite.envs.humanoid.state import BodyState
+from rlsuite.motion.render.scene import Mark
 
 RATE = 30.0  # control steps per second
 
@@ -43,6 +47,16 @@ class Heading(Goal):
 
     def observe(self, rows: Rows, out: Out) -> None:
         _observe(rows, self.memory, self.physics.state, out)
+
+    def points(self) -> Array:
+        """An arrow ahead of the root's place on the ground, longer for more speed."""
+        ground = self.physics.state.position[:, 0] * (1.0, 1.0, 0.0)
+        way = np.pad(self.memory[:, 3:5], ((0, 0), (0, 1)))
+        return np.stack((ground + 0.35 * way, ground + (0.55 + 0.5 * self.memory[:, 5:6]) * way), axis=1)
+
+    @classmethod
+    def marks(cls, points: Array) -> list[Mark]:
+        return drawing.arrow(points[0], points[1])
 
 
 @entry_kernel

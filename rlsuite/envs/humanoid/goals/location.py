@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from math import cos, exp, pi, sin, sqrt
 
+import numpy as np
+
+from rlsuite.envs.humanoid.goals import drawing
 from rlsuite.envs.humanoid.goals.goal import Goal, Out, between
 from rlsuite.envs.humanoid.goals.heading import RATE
 from rlsuite.envs.humanoid.kernels import Array, Rows, entry_kernel, heading, inverse, quaternion, rotate
 from rlsuite.envs.humanoid.state import BodyState
+from rlsuite.motion.render.scene import Mark
 
 
 class Location(Goal):
@@ -20,6 +24,7 @@ class Location(Goal):
 
     name, rewarded, seen, remembered = "location", True, 3, 2
     imitation, reached = "local", 0.6 * exp(-0.25) + 0.4  # within 0.5 m
+    distance = 2.0
 
     def __init__(self, *, speed: float = 1.0, farthest: float = 3.0, soonest: float = 3.0, latest: float = 8.0) -> None:
         self._speed, self._numbers = max(float(speed), 1e-6), (float(farthest), soonest * RATE, latest * RATE)
@@ -35,6 +40,14 @@ class Location(Goal):
 
     def observe(self, rows: Rows, out: Out) -> None:
         _observe(rows, self.memory, self.physics.state, out)
+
+    def points(self) -> Array:
+        """The place on the ground."""
+        return np.pad(self.memory[:, None, 3:5], ((0, 0), (0, 0), (0, 1)))
+
+    @classmethod
+    def marks(cls, points: Array) -> list[Mark]:
+        return [drawing.sphere(points[0] + (0.0, 0.0, 0.12), 0.12), *drawing.ring(points[0], 0.5)]
 
 
 @entry_kernel

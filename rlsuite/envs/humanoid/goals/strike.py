@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import cos, exp, sin
 
+from rlsuite.envs.humanoid.goals import drawing
 from rlsuite.envs.humanoid.goals.goal import Goal, Out, between
 from rlsuite.envs.humanoid.kernels import (
     Array,
@@ -20,6 +21,7 @@ from rlsuite.envs.humanoid.kernels import (
 from rlsuite.envs.humanoid.state import BodyState
 from rlsuite.errors import HyperparameterError
 from rlsuite.motion.body import END_EFFECTORS
+from rlsuite.motion.render.scene import Mark
 
 
 class Strike(Goal):
@@ -57,6 +59,14 @@ class Strike(Goal):
 
     def observe(self, rows: Rows, out: Out) -> None:
         observe_target(rows, self.memory, self.physics.state, out)
+
+    def points(self) -> Array:
+        """The target."""
+        return self.memory[:, None, 3:6].copy()
+
+    @classmethod
+    def marks(cls, points: Array) -> list[Mark]:
+        return [drawing.sphere(points[0], 0.1)]
 
 
 @entry_kernel

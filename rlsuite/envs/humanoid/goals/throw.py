@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rlsuite.envs.humanoid.goals import drawing
 from rlsuite.envs.humanoid.goals.goal import Goal, Out
 from rlsuite.envs.humanoid.goals.strike import draw_target, observe_target
 from rlsuite.envs.humanoid.kernels import Array, Rows, entry_kernel, heading, inverse, quaternion, rotate, vector
@@ -16,6 +17,7 @@ from rlsuite.envs.humanoid.state import BodyState
 from rlsuite.errors import HyperparameterError
 from rlsuite.motion import body
 from rlsuite.motion.body import BodyShape
+from rlsuite.motion.render.scene import Mark
 
 if TYPE_CHECKING:
     import mujoco
@@ -33,6 +35,7 @@ class Throw(Goal):
     """
 
     name, rewarded, seen, remembered = "throw", True, 11, 6
+    distance = 2.4
 
     def __init__(
         self,
@@ -93,6 +96,14 @@ class Throw(Goal):
     def observe(self, rows: Rows, out: Out) -> None:
         observe_target(rows, self.memory, self.physics.state, out)
         _observe_ball(rows, self.physics.state, *self._ball, self._held, out)
+
+    def points(self) -> Array:
+        """Target and ball."""
+        return np.stack((self.memory[:, 3:6], self._ball[0][:, :3]), axis=1)
+
+    @classmethod
+    def marks(cls, points: Array) -> list[Mark]:
+        return [drawing.sphere(points[0], 0.1), drawing.sphere(points[1], SIZE, orange=True)]
 
 
 @entry_kernel
