@@ -218,7 +218,7 @@ def draw_toys(sheet: dict[str, dict[str, Tensor]], path: Path) -> None:
             axis.set_xticks([])
             axis.set_yticks([])
             axis.set_aspect("equal")
-            if row is axes[0]:
+            if toy == next(iter(sheet)):
                 axis.set_title(name, fontsize=10)
         row[0].set_ylabel(toy, fontsize=10)
     figure.savefig(path, dpi=100)
