@@ -72,7 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(finite))
         return 0
     print(
-        f"{figures['maps']} maps, {tried} drawn: {figures['solvable']:.0%} solvable, median way "
+        f"{figures['maps']} maps, {tried} drawn: {figures['solvable']:.0%} solvable ({figures['well formed']:.0%} have one "
+        f"start and one goal), median way "
         f"{figures['median steps']:g} steps; {figures['mean novelty']:.1f} cells from the nearest training map on average, "
         f"{figures['copies']} copies of one, {figures['duplicates']} duplicates; {figures['nats per cell']:.4f} nats per "
         f"cell ({figures['likelihood']})"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rlsuite.envs.maps.cells import Chars, solution_length
+from rlsuite.envs.maps.cells import Chars, endpoints, solution_length
 from rlsuite.envs.maps.model import MapModel
 
 CHUNK = 1 << 24  # comparisons of cells at once
@@ -21,12 +21,14 @@ class Measures:
         steps: ``(n)`` of the shortest way from start to goal, −1 where a map cannot be solved.
         novelty: ``(n)`` cells in which a map differs from the nearest training map; 0 is a copy of one.
         scores: ``(n)`` nats per cell; see ``score_name``.
+        well_formed: share of maps with exactly one start and one goal; the others cannot be solved whatever their walls.
         score_name: ``exact``, ``bound``, ``bound (dequantised)`` or ``energy``.
     """
 
     steps: NDArray[np.int64]
     novelty: NDArray[np.int64]
     scores: NDArray[np.float64]
+    well_formed: float
     score_name: str
     distinct: int
 
@@ -41,6 +43,7 @@ class Measures:
         return {
             "maps": len(self.steps),
             "solvable": self.solvable,
+            "well formed": self.well_formed,
             "median steps": float(np.median(solved)) if len(solved) else float("nan"),
             "mean novelty": float(self.novelty.mean()),
             "copies": int((self.novelty == 0).sum()),
@@ -57,6 +60,7 @@ def measure(model: MapModel, maps: Chars) -> Measures:
         np.array([-1 if length is None else length for length in steps]),
         novelty(maps, model.training),
         model.scores(maps),
+        float(np.mean([endpoints(cells) is not None for cells in maps])),
         model.score_name,
         len({cells.tobytes() for cells in maps}),
     )

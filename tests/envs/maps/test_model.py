@@ -84,7 +84,7 @@ def test_measures_count_copies_and_duplicates():
     fitted, _ = model.fit(training, "tabular", steps=1, held_out=0.0)
     maps = np.stack([chars("S.", "#G"), chars("S.", "#G"), chars("S#", "#G"), chars("SS", "#G")])
     figures = measures.measure(fitted, maps).summary()
-    assert (figures["solvable"], figures["median steps"]) == (0.5, 2.0)
+    assert (figures["solvable"], figures["well formed"], figures["median steps"]) == (0.5, 0.75, 2.0)
     assert (figures["copies"], figures["duplicates"], figures["mean novelty"]) == (2, 1, 0.5)
 
 
