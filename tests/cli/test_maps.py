@@ -1,8 +1,10 @@
 """``rlsuite maps``: run as a user runs it."""
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -73,6 +75,16 @@ def test_the_environment_goes_through_compare(folder):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert (folder / "report" / "index.html").exists() or list((folder / "report").glob("*.html"))
+
+
+def test_the_example_tells_seen_levels_from_unseen_ones(folder):
+    example = Path(__file__).parents[2] / "examples" / "generated_levels.py"
+    command = [sys.executable, str(example), "rooms.safetensors", "-n", "1024", "--levels", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=300)
+    assert done.returncode == 0, done.stderr
+    *_, untrained, trained = done.stdout.splitlines()
+    assert re.fullmatch(r"\| none \| – \| \d+% \|", untrained)
+    assert re.fullmatch(r"\| 1 \| (0|100)% \| \d+% \|", trained)
 
 
 def test_maps_of_a_file_are_learned(tmp_path, monkeypatch, capsys):
