@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 
+IN_THE_RUN = Path()  # --onnx without a file
+
+
 def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         "export",
@@ -18,7 +21,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     )
     parser.add_argument("run_folder", type=Path, metavar="RUN", help="folder of a run")
     how = parser.add_mutually_exclusive_group(required=True)
-    how.add_argument("--onnx", type=Path, nargs="?", const=None, metavar="FILE", help="default: RUN/policy.onnx")
+    how.add_argument("--onnx", type=Path, nargs="?", const=IN_THE_RUN, metavar="FILE", help="default: RUN/policy.onnx")
     how.add_argument("--policy", type=Path, metavar="FILE", help="network and normaliser (.safetensors), with a card")
     parser.add_argument("--checkpoint", metavar="NAME", help="last (default), best, 5000_steps …")
     parser.add_argument("--trust", action="store_true", help="import the modules the run names, which runs their code")
@@ -34,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     require_onnx()
     agent, checkpoint = load_checkpoint(arguments.run_folder, arguments.checkpoint, trust=arguments.trust)
-    target = arguments.onnx or arguments.run_folder / "policy.onnx"
+    target = arguments.run_folder / "policy.onnx" if arguments.onnx == IN_THE_RUN else arguments.onnx
     path = export_onnx(agent, target, run=str(arguments.run_folder))
     print(f"checkpoint {checkpoint} as {path}, which answers as the agent does on {SAMPLES} observations")
     return 0

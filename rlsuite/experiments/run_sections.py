@@ -119,8 +119,8 @@ def _film(
     folder: Path, out: Path, env_id: str, algo: str, name: str, trust: bool
 ) -> tuple[tuple[Film, ...], tuple[str, ...]]:
     """An episode of the best policy; a reason instead where it cannot be shown."""
-    from rlsuite.experiments.imitation import is_imitation
     from rlsuite.agents.evaluation import episode_seeds
+    from rlsuite.experiments.imitation import is_imitation
     from rlsuite.experiments.loading import checkpoint_names, load
     from rlsuite.experiments.video import record_episodes
     from rlsuite.films import write_gif

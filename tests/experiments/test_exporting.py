@@ -25,7 +25,7 @@ from tests.agents.deep.small_envs import ACTIONS, OBSERVATIONS, small_env
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
-DEEP = {n: agent_class(n) for n in agent_names() if agent_class(n).restarts_schedules and n != "amp"}  # exported as PPO
+DEEP = {n: agent_class(n) for n in agent_names() if agent_class(n).restarts_schedules and n not in ("amp", "mppi")}
 OURS = {name: cls for name, cls in DEEP.items() if not name.startswith("sb3:")}
 SMALL: dict[str, Any] = {"n_steps": 10, "batch_size": 5, "n_epochs": 2, "learning_starts": 10, "buffer_size": 100,
                          "net_arch": "8", "n_atoms": 5, "n_quantiles": 5}  # fmt: skip

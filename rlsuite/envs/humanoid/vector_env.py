@@ -19,6 +19,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from rlsuite.envs.humanoid.actions import RESIDUAL, ActionMode
+from rlsuite.envs.humanoid.clock import SCALARS, Clock, steps_within
 from rlsuite.envs.humanoid.demonstrations import Demonstrations
 from rlsuite.envs.humanoid.goals import make_goal, mixture
 from rlsuite.envs.humanoid.kernels import Array, Rows
@@ -26,10 +27,11 @@ from rlsuite.envs.humanoid.mirroring import is_mirrored, of_actions, of_observat
 from rlsuite.envs.humanoid.observations import DEFAULT, Observation, View
 from rlsuite.envs.humanoid.physics import BatchPhysics
 from rlsuite.envs.humanoid.presets import reward_terms
-from rlsuite.envs.humanoid.reference import Reference, move
+from rlsuite.envs.humanoid.reference import Reference
+from rlsuite.envs.humanoid.report import Mask, Report, mask_of, with_finals
 from rlsuite.envs.humanoid.rewards import Reward
 from rlsuite.envs.humanoid.starts import make_start
-from rlsuite.envs.humanoid.state import empty_state
+from rlsuite.envs.humanoid.state import BodyState
 from rlsuite.envs.humanoid.terminations import Terminations
 from rlsuite.envs.humanoid.tracking_errors import Situation, parts_of
 from rlsuite.errors import HyperparameterError, RecordError
@@ -41,7 +43,6 @@ CONTROL_RATE = 30.0  # hertz
 TIME_LIMIT = 600  # control steps of an episode: 20 s, as DeepMimic's
 
 Out = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 
 
 class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
@@ -94,13 +95,17 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
         substeps = round(1.0 / (CONTROL_RATE * model.opt.timestep))
         self.physics = BatchPhysics(model, skeleton, num_envs, substeps=substeps, threads=threads)
         self.goal.attach(self.physics, self.reference, goal_weight)
-        self.limit = _steps(horizon, max_episode_steps)
-        self.sync = bool(sync) and self.reference.wraps
+        self.limit = steps_within(horizon, max_episode_steps, CONTROL_RATE)
+        self.clock = Clock(self.reference, num_envs, frames=frames, seconds=self.dt, sync=bool(sync), limit=self.limit)
+        self.offsets, self.steps, self.gone = self.clock.offsets, self.clock.steps, self.clock.gone
         self.actions = ActionMode(action_mode, model, scale=action_scale, anneal=anneal)
         terms = reward_terms(reward)
         shares = {name: replace(term, weight=share * term.weight) for name, term in terms.items()}
         self.reward = Reward(shares, num_envs)
-        self._terms = self.reward.values | ({self.goal.name: self.goal.values} if self.goal.rewarded else {})
+        self._report = Report(
+            self.reward.values | ({self.goal.name: self.goal.values} if self.goal.rewarded else {}), num_envs
+        )
+        self.divergences = self._report.divergences
         self.terminations = Terminations(terminate, skeleton, self.reference.touching, num_envs)
         self.start = make_start(start, self.clip)
         self.observation = Observation(observe, skeleton, model.nu, self.actions.size, frames)
@@ -130,15 +135,9 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
         n = num_envs
         self._all: Rows = np.arange(n)
         self._parts = parts_of(skeleton)
-        self._future = [empty_state(n, skeleton.nq, skeleton.nv, skeleton.nbody) for _ in range(frames)]
-        self._now = empty_state(n, skeleton.nq, skeleton.nv, skeleton.nbody)  # the reference that rewards look at
         self._random: list[np.random.Generator] | None = None
-        self.times, self.offsets = np.zeros(n), np.zeros((n, 2))  # seconds of the clip; shift of the reference
-        self.steps, self.gone = np.zeros(n), np.zeros(n)  # control steps of the episode, and of the simulation in all
         self.previous = np.zeros((n, self.actions.size))
-        self.divergences = np.zeros(n, np.int64)
         self._ended = np.zeros(n, np.bool_)
-        self._sums = np.zeros(len(self._terms) + 2)  # since the last metrics: terms, failures, control steps
         self._mirrored = np.zeros(n, np.bool_)  # where the policy looks into the mirror
         self._observations: Out = np.zeros((n, self.observation.size + self.goal.seen), np.float32)
         self._simulators: dict[int, HumanoidImitateVectorEnv] = {}
@@ -147,6 +146,16 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
     def dt(self) -> float:
         """Seconds of a control step."""
         return self.physics.seconds
+
+    @property
+    def times(self) -> Array:
+        """``(n,)`` seconds of the clip."""
+        return self.clock.times
+
+    @property
+    def _now(self) -> BodyState:
+        """The reference that rewards look at."""
+        return self.clock.now
 
     @property
     def demonstrations(self) -> Demonstrations:
@@ -183,7 +192,7 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
             if (own := seeds[i]) is not None:
                 self._random[i] = generator(own)
         self._begin(rows, options.pop("time", None))
-        return self._observations.copy(), {"time": self.times.copy(), "_time": _mask(rows, self.num_envs)}
+        return self._observations.copy(), {"time": self.times.copy(), "_time": mask_of(rows, self.num_envs)}
 
     def step(self, actions: Any) -> tuple[Out, Array, Mask, Mask, dict[str, Any]]:
         """One control step (1/30 s) of every row; ``reward/NAME`` of the info are the terms of the reward."""
@@ -201,7 +210,7 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
             self._begin(again)
         self._ended = terminated | truncated
         if self.autoreset_mode is AutoresetMode.SAME_STEP and self._ended.any():
-            info = self._with_finals(info)
+            info = with_finals(info, self._ended, self._observations)
             self._begin(np.flatnonzero(self._ended))
             self._ended = np.zeros_like(self._ended)
         return self._observations.copy(), rewards, terminated, truncated, info
@@ -213,81 +222,39 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
         """Since the last call: mean of each term of the reward per control step, and failures per second; and how many
         simulations have broken down in all.
         """
-        *terms, failures, steps = self._sums.tolist()
-        self._sums[:] = 0.0
-        found = {f"env/reward/{name}": total / steps for name, total in zip(self._terms, terms, strict=True) if steps}
-        if steps:
-            found["env/failures_per_second"] = failures / (steps * self.dt)
-        return found | {"env/divergences": float(self.divergences.sum())}
+        return self._report.metrics(self.dt)
 
     # -- the step -------------------------------------------------------------------------------------------------------
 
     def _advance(self, rows: Rows, actions: Array, rewards: Array, terminated: Mask, truncated: Mask) -> dict[str, Any]:
-        physics, reference = self.physics, self.reference
+        physics, clock = self.physics, self.clock
         if self._mirrored.any():
             actions = np.where(self._mirrored[:, None], self._reflect_actions(actions), actions)
-        self.actions.apply(rows, actions, self._future[0], self.gone, physics.ctrl, physics.root_force)
+        self.actions.apply(rows, actions, clock.future[0], self.gone, physics.ctrl, physics.root_force)
         self.goal.act(rows, self.times)
         diverged = physics.step(None if len(rows) == self.num_envs else rows)
-        before = self.times
-        self.times = before.copy()
-        self.times[rows] += self.dt
-        self.steps[rows] += 1.0
-        self.gone[rows] += 1.0
-        self._now, self._future[0] = self._future[0], self._now  # what was to come is now
-        if self.sync:
-            self._synchronise(rows[np.floor(self.times[rows] / reference.duration)
-                                   > np.floor(before[rows] / reference.duration)])  # fmt: skip
+        clock.advance(rows, physics.state)
         actions = np.clip(actions, -1.0, 1.0)
         if diverged.any():
             actions = np.where(np.isfinite(actions), actions, 0.0)
-        situation = Situation(physics.state, self._now, physics.touching, actions, self.previous, self._parts)
+        situation = Situation(physics.state, clock.now, physics.touching, actions, self.previous, self._parts)
         self.reward(situation, rows, rewards)
         if self.goal.rewarded:
             self.goal.judge(rows)
             rewards[rows] += self.goal.values[rows]
         failed = diverged.copy()
         self.terminations(situation, rows, failed)
-        failed &= _mask(rows, self.num_envs)
+        failed &= mask_of(rows, self.num_envs)
         rewards[failed] = 0.0
         terminated |= failed
-        if not reference.wraps:
-            terminated[rows] |= self.times[rows] >= reference.duration - 1e-9
-        truncated[rows] = (self.steps[rows] >= self.limit) & ~terminated[rows]
-        self.divergences += diverged
+        terminated[rows] |= clock.ended(rows)
+        truncated[rows] = clock.late(rows) & ~terminated[rows]
         self.previous[rows] = actions[rows]
         if failed.any():
             self.start.failed(self.times[failed])
         self.goal.renew(rows)
         self._look(rows)
-        return self._report(rows, failed, diverged)
-
-    def _report(self, rows: Rows, failed: Mask, diverged: Mask) -> dict[str, Any]:
-        info: dict[str, Any] = {f"reward/{name}": values.copy() for name, values in self._terms.items()}
-        info |= {f"termination/{name}": flags.copy() for name, flags in self.terminations.flags.items()}
-        info |= {"diverged": diverged, "divergences": self.divergences.copy(), "failed": failed}
-        info |= {"is_success": ~failed, "time": self.times.copy()}
-        self._sums += [*(values[rows].sum() for values in self._terms.values()), failed.sum(), len(rows)]
-        stepped = _mask(rows, self.num_envs)
-        info |= {f"_{name}": stepped for name in info}
-        return info
-
-    def _with_finals(self, info: dict[str, Any]) -> dict[str, Any]:
-        """What the last step of the episodes told moves to ``final_info``, as in Gymnasium's vector environments."""
-        ended, going = self._ended.copy(), ~self._ended
-        final = {name: (ended if name.startswith("_") else values) for name, values in info.items()}
-        here = {name: (values & going if name.startswith("_") else values) for name, values in info.items()}
-        return here | {
-            "final_obs": self._observations.copy(), "_final_obs": ended, "final_info": final, "_final_info": ended,
-        }  # fmt: skip
-
-    def _synchronise(self, rows: Rows) -> None:
-        """At a new cycle the reference goes on from where the body is on the ground (DeepMimic's sync_char_root_pos)."""
-        if len(rows):
-            delta = np.zeros_like(self.offsets)
-            delta[rows] = self.physics.state.position[rows, 0, :2] - self._now.position[rows, 0, :2]
-            self.offsets[rows] += delta[rows]
-            move(rows, delta, self._now)
+        return self._report.step(rows, self.terminations.flags, failed, diverged, self.times)
 
     def _begin(self, rows: Rows, times: Any = None) -> None:
         """New episodes at ``rows``."""
@@ -298,21 +265,18 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
             drawn = np.broadcast_to(np.asarray(times, np.float64), (self.num_envs,))[rows]
             if not np.isfinite(drawn).all():
                 raise HyperparameterError("the time to begin at must be a finite number of seconds")
-        self.times = self.times.copy()
-        self.times[rows], self.offsets[rows], self.steps[rows], self.previous[rows] = drawn, 0.0, 0.0, 0.0
-        self._ended[rows] = False
-        self.reference.fill(rows, self.times, self.offsets, self._now)
-        self.goal.begin(rows, luck, self.times, self._now)
+        self.clock.begin(rows, drawn)
+        self.previous[rows], self._ended[rows] = 0.0, False
+        self.goal.begin(rows, luck, self.times, self.clock.now)
         self._look(rows)
 
     def _look(self, rows: Rows) -> None:
         """Reference of the steps to come, and what is seen at ``rows``."""
-        for k, frame in enumerate(self._future):
-            self.reference.fill(rows, self.times + (k + 1) * self.dt, self.offsets, frame)
+        self.clock.look_ahead(rows)
         turn = 2.0 * np.pi if self.reference.wraps else np.pi
         view = View(
-            self.physics.state, self._future, self.reference.phase(self.times), turn, self.physics.touching,
-            self.previous, self.observation.ends, self._now,
+            self.physics.state, self.clock.future, self.reference.phase(self.times), turn, self.physics.touching,
+            self.previous, self.observation.ends, self.clock.now,
         )  # fmt: skip
         self.observation(view, rows, self._observations)
         if self.goal.seen:
@@ -326,11 +290,8 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
 
     def get_states(self) -> Array:
         """``(n, m)`` float64: everything that the future of each row depends on besides its random generator."""
-        scalars = np.stack((self.times, self.offsets[:, 0], self.offsets[:, 1], self.steps, self.gone), axis=1)
-        touching = self.physics.touching.astype(np.float64)
-        return np.concatenate(
-            (self.physics.rows_of_state(), scalars, touching, self.previous, self.goal.memory), axis=1
-        )
+        own, touching = self.physics.rows_of_state(), self.physics.touching.astype(np.float64)
+        return np.concatenate((own, self.clock.scalars(), touching, self.previous, self.goal.memory), axis=1)
 
     def set_states(self, states: Any, rows: Rows | None = None) -> None:
         """Put rows of :meth:`get_states` back at ``rows`` (default: all); the episodes there go on from them.
@@ -341,18 +302,16 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
         rows = self._all if rows is None else np.asarray(rows, np.intp)
         states = np.asarray(states, np.float64)
         m, parts, goal = self.physics.batch.nstate, self.physics.skeleton.nbody, self.goal.memory.shape[1]
-        width = m + 5 + parts + self.actions.size + goal
+        after = m + SCALARS
+        width = after + parts + self.actions.size + goal
         if states.shape != (len(rows), width):
             raise RecordError(f"states must be ({len(rows)}, {width}) for this environment, not {states.shape}")
-        self.times = self.times.copy()
-        self.times[rows], self.offsets[rows] = states[:, m], states[:, m + 1 : m + 3]
-        self.steps[rows], self.gone[rows] = states[:, m + 3], states[:, m + 4]
-        self.previous[rows] = states[:, m + 5 + parts : width - goal]
+        self.clock.put_back(rows, states[:, m:after])
+        self.previous[rows] = states[:, after + parts : width - goal]
         self.goal.memory[rows] = states[:, width - goal :]
         self.physics.set_rows_of_state(rows, states[:, :m])
-        self.physics.touching[rows] = states[:, m + 5 : m + 5 + parts] > 0.0
+        self.physics.touching[rows] = states[:, after : after + parts] > 0.0
         self._ended[rows] = False
-        self.reference.fill(rows, self.times, self.offsets, self._now)
         self._look(rows)
 
     def simulate(self, states: Any, actions: Any) -> Array:
@@ -384,7 +343,7 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
             "states": self.get_states(),
             "ended": self._ended,
             "divergences": self.divergences,
-            "sums": self._sums,
+            "sums": self._report.sums,
         }
         return arrays | {f"start.{name}": array for name, array in self.start.state_arrays().items()}
 
@@ -404,22 +363,15 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
         for name in ("ended", "divergences"):
             if arrays[name].shape != (self.num_envs,):
                 raise RecordError(f"the state needs {name} of {self.num_envs} environments")
-        if arrays["sums"].shape != self._sums.shape:
-            raise RecordError(f"the state needs sums of {len(self._terms)} terms of the reward")
+        if arrays["sums"].shape != self._report.sums.shape:
+            raise RecordError(f"the state needs sums of {len(self._report.terms)} terms of the reward")
         self.start.load_state({name.removeprefix("start."): a for name, a in arrays.items() if name[:6] == "start."})
         self.set_states(arrays["states"])
         self._ended = arrays["ended"].astype(np.bool_)
-        self.divergences = arrays["divergences"].astype(np.int64)
-        self._sums = arrays["sums"].astype(np.float64)
+        self.divergences[:], self._report.sums[:] = arrays["divergences"], arrays["sums"]
         self._random = None if random is None else [generator(0) for _ in random]
         for mine, saved in zip(self._random or [], random or [], strict=True):
             mine.bit_generator.state = saved
-
-
-def _mask(rows: Rows, n: int) -> Mask:
-    mask = np.zeros(n, np.bool_)
-    mask[rows] = True
-    return mask
 
 
 def _seeds(seed: int | Sequence[int | None] | None, n: int) -> list[int | None]:
@@ -431,11 +383,3 @@ def _seeds(seed: int | Sequence[int | None] | None, n: int) -> list[int | None]:
     if len(seed) != n:
         raise HyperparameterError(f"there are {n} environments but {len(seed)} seeds")
     return list(seed)
-
-
-def _steps(horizon: float | None, limit: int | None) -> float:
-    """Control steps of an episode: the shorter of the two."""
-    if horizon is not None and not horizon > 0.0:
-        raise HyperparameterError(f"horizon must be a positive number of seconds, not {horizon!r}")
-    steps = np.inf if horizon is None else max(1.0, np.rint(horizon * CONTROL_RATE))
-    return float(min(steps, np.inf if limit is None else limit))

@@ -60,7 +60,8 @@ def performs(source: str | Path) -> bool:
     try:
         folder = require_run(source)
     except RecordError as error:
-        names = ", ".join(policies.shipped())
+        a_name = not Path(source).exists() and len(Path(source).parts) == 1
+        names = ", ".join(policies.shipped()) if a_name else ""
         raise RecordError(f"{error}; nor is it a shipped policy ({names})" if names else str(error)) from None
     return is_imitation(str(read_config(folder).get("env")))
 

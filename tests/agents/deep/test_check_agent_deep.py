@@ -18,7 +18,7 @@ from tests.agents.deep.linear_q import LinearQ
 from tests.agents.deep.small_envs import ACTIONS, OBSERVATIONS, small_env
 
 DEEP: dict[str, Any] = {"linear-q": LinearQ}
-ELSEWHERE = {"amp"}  # needs demonstrations: test_amp.py
+ELSEWHERE = {"amp", "mppi"}  # need demonstrations, a simulator: test_amp.py, predictive/test_mppi.py
 DEEP |= {name: agent_class(name) for name in agent_names() if agent_class(name).restarts_schedules}
 DEEP = {name: cls for name, cls in DEEP.items() if name not in ELSEWHERE}
 OURS = [name for name in DEEP if not name.startswith("sb3:")]

@@ -170,7 +170,9 @@ def test_guidance_is_affine_and_trades_diversity_for_fidelity():
 def test_hidden_conditions_do_not_matter_and_shown_ones_do():
     model = perturbed(create("vp-sde", seed=0, event_shape=3, condition_shape=2, width=8))
     x, angle = torch.randn(4, 3, generator=generator(1)), torch.full((4,), 0.5)
-    ask = [model.predict(x, angle, torch.full((4, 2), v), torch.tensor([True, True, False, False]))[0] for v in (0.0, 1.0)]
+    ask = [
+        model.predict(x, angle, torch.full((4, 2), v), torch.tensor([True, True, False, False]))[0] for v in (0.0, 1.0)
+    ]
     assert torch.equal(ask[0][2:], ask[1][2:]) and not torch.isclose(ask[0][:2], ask[1][:2]).all(1).any()
 
 

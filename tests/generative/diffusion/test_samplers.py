@@ -139,7 +139,9 @@ def chain_moments(angles, variance):
     mean, covariance, eye = torch.zeros(2, dtype=D), torch.eye(2, dtype=D), torch.eye(2, dtype=D)
     for theta, phi in itertools.pairwise(angles):
         step, a = step_between(theta, phi), math.cos(theta)
-        gain = a * COVARIANCE @ torch.linalg.inv(a * a * COVARIANCE + math.sin(theta) ** 2 * eye)  # x̂₀ = m + gain (x − a m)
+        gain = (
+            a * COVARIANCE @ torch.linalg.inv(a * a * COVARIANCE + math.sin(theta) ** 2 * eye)
+        )  # x̂₀ = m + gain (x − a m)
         matrix = step.clean * gain + step.noisy * eye
         mean = step.clean * (MEAN - a * gain @ MEAN) + matrix @ mean
         covariance = matrix @ covariance @ matrix.mT
