@@ -15,9 +15,13 @@ PAGES = ("README", *(f"docs/{name}" for name in ("index", "agents", "extending",
 PAGES += tuple(
     f"docs/{name}" for name in ("monte-carlo", "td", "dyna", "policy-gradient", "deep", "motion", "motion-formats")
 )
-PAGES += ("docs/motion-metrics", "docs/imitation", "docs/priors")
+PAGES += ("docs/motion-metrics", "docs/imitation", "docs/priors", "docs/maps")
 PROGRAM = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
-COMMAND = re.compile(r"^rlsuite (train .*)", re.MULTILINE)
+# what a page's program loads is made by the page's own commands, which then run first
+COMMANDS = {
+    "docs/train": re.compile(r"^rlsuite (train .*)", re.MULTILINE),
+    "docs/maps": re.compile(r"^rlsuite (maps fit .* --out maps\.safetensors)", re.MULTILINE),
+}
 
 
 def run(arguments: list[str], folder: Path) -> None:
@@ -30,7 +34,7 @@ def run(arguments: list[str], folder: Path) -> None:
 def test_programs_run_and_make_the_figures_of_the_page(page: str, tmp_path: Path) -> None:
     text = (ROOT / f"{page}.md").read_text()
     (tmp_path / "docs" / "img").mkdir(parents=True)
-    for arguments in COMMAND.findall(text) if page == "docs/train" else ():  # its program loads what it recorded
+    for arguments in COMMANDS[page].findall(text) if page in COMMANDS else ():
         run(["-m", "rlsuite", *arguments.split()], tmp_path)
     programs = PROGRAM.findall(text)
     assert programs
@@ -43,6 +47,7 @@ def test_programs_run_and_make_the_figures_of_the_page(page: str, tmp_path: Path
         "docs/deep",
         "docs/motion",
         "docs/imitation",
+        "docs/maps",
     )  # whose pictures come from the commands above them
     assert all((ROOT / "docs" / "img" / name).is_file() for name in shown)
 
