@@ -39,9 +39,13 @@ def project(probabilities: Tensor, returns: Tensor, support: Tensor) -> Tensor:
         probabilities, returns: ``(batch, n)``. support: ``(n,)`` equidistant.
     """
     spacing = (support[-1] - support[0]) / (len(support) - 1)
-    inside = returns.clamp(support[0], support[-1])
-    closeness = (1 - (inside[:, None, :] - support[:, None]).abs() / spacing).clamp(min=0)  # (batch, i, j)
-    return (closeness @ probabilities[:, :, None]).squeeze(2)
+    position = (returns.clamp(support[0], support[-1]) - support[0]) / spacing
+    below = position.floor()
+    upwards = probabilities * (position - below)
+    lower = below.long().clamp(max=len(support) - 1)  # rounding may not lead beyond the last atom
+    projected = probabilities.new_zeros(len(probabilities), len(support) + 1)  # what goes above the last atom is zero
+    projected.scatter_add_(1, lower, probabilities - upwards)
+    return projected.scatter_add_(1, lower + 1, upwards)[:, :-1]
 
 
 def kl_divergence(target: Tensor, logits: Tensor) -> Tensor:

@@ -46,5 +46,5 @@ def _film(who: Performer, out: Path) -> Film:
     path = out / "figures" / f"policy-{who.name}.gif"
     path.parent.mkdir(parents=True, exist_ok=True)
     film(path, episode, seconds=FILM_SECONDS, width=FILM_WIDTH, height=FILM_HEIGHT)
-    caption = f"The body that {who.name} moves; pale, the reference."
+    caption = f"The body that {who.name} moves; in blue, the reference."
     return Film(path, caption, f"A simulated humanoid moved by the policy {who.name}, and its reference")
