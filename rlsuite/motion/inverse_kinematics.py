@@ -10,8 +10,8 @@ For every frame the bounded nonlinear least squares
 (the last sum only where there is a :class:`Floor`: points that may not sink below a height, one-sided)
 by Levenberg-Marquardt steps (Levenberg 1944) with a projected active set (Bertsekas 1982, "Projected Newton methods"):
 coordinates that rest on a bound and are pushed outwards are left out of the step, the others are clipped to their
-bounds. Every iterate lies within the limits, and no frame's cost ever rises. All frames take their steps together, with
-analytic Jacobians; frames that have converged drop out.
+bounds. Every iterate lies within the limits, and no frame's cost ever rises. Jacobians are analytic; the loops are compiled
+(:mod:`rlsuite.motion.compiled`), and kept on disk.
 """
 
 from __future__ import annotations
@@ -23,13 +23,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from rlsuite.errors import MotionError
 from rlsuite.motion import rotations as rot
-from rlsuite.motion import sampling
-from rlsuite.motion.jacobians import Frames, Structure, frames_of, turned, unit
+from rlsuite.motion.jacobians import unit
 from rlsuite.motion.skeleton import Skeleton
 
 Array = NDArray[np.float64]
-CHUNK = 256  # frames solved together: their Jacobians fit the processor's cache
-LONGEST_STEP = 0.7  # radians, or metres, of any coordinate in one iteration
 
 
 @dataclass(frozen=True)
@@ -98,7 +95,7 @@ class Solution:
     position_error: Array
     rotation_error: Array
     cost: Array
-    iterations: NDArray[np.intp]
+    iterations: NDArray[np.int64]
     converged: NDArray[np.bool_]
 
 
@@ -144,173 +141,36 @@ def solve(
     if qpos.ndim != 2 or qpos.shape[1] != skeleton.nq or shapes != want:
         raise MotionError(f"inverse kinematics: qpos {qpos.shape} with targets {shapes}; expected {want}")
     qpos = within_limits(skeleton, unit(skeleton, qpos))
-    structure = Structure(skeleton)
-    weights = np.broadcast_to(targets.point_weights, want[0][:2])
-    turn_weights = np.broadcast_to(targets.rotation_weights, want[1][:2])
-    reference = qpos.copy() if reference is None else np.asarray(reference, np.float64)
-    pull = np.broadcast_to(np.asarray(reference_weight, np.float64), (len(qpos), skeleton.nv))
-    parts = []
-    for start in range(0, len(qpos), CHUNK):
-        rows = slice(start, start + CHUNK)
-        problem = _Problem(
-            skeleton, structure, targets.point_bodies, targets.offsets, targets.positions[rows], weights[rows],
-            targets.bodies, targets.rotations[rows], turn_weights[rows], reference[rows], pull[rows],
-            targets.of(rows).floor,
-        )  # fmt: skip
-        parts.append(_descend(problem, qpos[rows], iterations, tolerance, gain))
-    return Solution(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    from rlsuite.motion.compiled.descent import Wanted, descend
+    from rlsuite.motion.compiled.tree import tree_of
+
+    n, points, turned = len(qpos), len(targets.point_bodies), len(targets.bodies)
+    floor = targets.floor or Floor((), np.zeros((0, 3)), np.zeros((n, 0)), 0.0)
+    wanted = Wanted(
+        bodies=np.array(targets.point_bodies, np.int64),
+        offsets=_own(targets.offsets, (points, 3)),
+        positions=_own(targets.positions, (n, points, 3)),
+        weights=_own(targets.point_weights, (n, points)),
+        turned=np.array(targets.bodies, np.int64),
+        rotations=_own(targets.rotations, (n, turned, 4)),
+        turn_weights=_own(targets.rotation_weights, (n, turned)),
+        corners=np.array(floor.bodies, np.int64),
+        corner_offsets=_own(floor.offsets, (len(floor.bodies), 3)),
+        heights=_own(floor.heights, (n, len(floor.bodies))),
+        floor_weight=float(floor.weight),
+        reference=_own(qpos if reference is None else reference, qpos.shape),
+        pull=_own(reference_weight, (n, skeleton.nv)),
+    )
+    solution = Solution(
+        qpos, np.empty((n, points)), np.empty((n, turned)), np.empty(n), np.zeros(n, np.int64), np.zeros(n, bool)
+    )
+    descend(
+        tree_of(skeleton), wanted, qpos, int(iterations), float(tolerance), float(gain), solution.position_error,
+        solution.rotation_error, solution.cost, solution.iterations, solution.converged,
+    )  # fmt: skip
+    return solution
 
 
-@dataclass(frozen=True)
-class _Problem:
-    """Residuals of a chunk of frames."""
-
-    skeleton: Skeleton
-    structure: Structure
-    point_bodies: tuple[int, ...]
-    offsets: Array
-    positions: Array
-    weights: Array
-    bodies: tuple[int, ...]
-    rotations: Array
-    turn_weights: Array
-    reference: Array
-    pull: Array
-    floor: Floor | None
-
-    def errors(self, rows: NDArray[np.intp], frames: Frames) -> tuple[Array, Array, Array]:
-        """Points, and what is missing to the targets: shifts ``(t, n, 3)`` and turns ``(t, m, 3)`` in the world."""
-        points = _places(frames, self.point_bodies, self.offsets)
-        turns = rot.log(rot.multiply(self.rotations[rows], rot.conjugate(frames.quat[:, list(self.bodies)])))
-        return points, self.positions[rows] - points, turns
-
-    def residual(self, rows: NDArray[np.intp], frames: Frames, shifts: Array, turns: Array, qpos: Array) -> Array:
-        """``(t, 3 n + 3 m + k + nv)``, weighted."""
-        t = len(rows)
-        parts = [
-            (self.weights[rows, :, None] * shifts).reshape(t, -1),
-            (self.turn_weights[rows, :, None] * turns).reshape(t, -1),
-        ]
-        if self.floor is not None:
-            below = self.floor.heights[rows] - _places(frames, self.floor.bodies, self.floor.offsets)[..., 2]
-            parts.append(self.floor.weight * np.maximum(below, 0.0))
-        if self.pull.any():
-            parts.append(self.pull[rows] * sampling.difference(self.skeleton, qpos, self.reference[rows]))
-        return np.concatenate(parts, axis=1)
-
-    def jacobian(self, rows: NDArray[np.intp], frames: Frames, points: Array) -> Array:
-        """``(t, 3 n + 3 m + k, nv)``, weighted."""
-        t, nv = len(rows), self.skeleton.nv
-        shifts = self.structure.point_rows(frames, self.point_bodies, points)
-        shifts *= self.weights[rows, :, None, None]
-        turns = self.structure.turn_rows(frames, self.bodies)
-        turns *= self.turn_weights[rows, :, None, None]
-        parts = [shifts.reshape(t, -1, nv), turns.reshape(t, -1, nv)]
-        if self.floor is not None:
-            places = _places(frames, self.floor.bodies, self.floor.offsets)
-            below = np.asarray(places[..., 2] < self.floor.heights[rows])
-            heights = np.zeros((t, len(self.floor.bodies), nv))
-            touched = np.flatnonzero(below.any(axis=1))  # most frames stand on few points, many on none too low
-            heights[touched] = self.structure.height_rows(frames.take(touched), self.floor.bodies, places[touched])
-            parts.append(heights * (self.floor.weight * below)[..., None])
-        return np.concatenate(parts, axis=1)
-
-
-def _places(frames: Frames, bodies: tuple[int, ...], offsets: Array) -> Array:
-    """``(t, n, 3)`` points on bodies in the world."""
-    out = np.empty((len(frames.position), len(bodies), 3))
-    for i, (body, offset) in enumerate(zip(bodies, offsets, strict=True)):
-        out[:, i] = frames.position[:, body]
-        if offset.any():
-            out[:, i] += turned(frames.quat[:, body], offset)
-    return out
-
-
-def _descend(
-    problem: _Problem, qpos: Array, iterations: int, tolerance: float, gain: float
-) -> tuple[Array, Array, Array, Array, NDArray[np.intp], NDArray[np.bool_]]:
-    skeleton, structure = problem.skeleton, problem.structure
-    n, bounded = len(qpos), structure.bounded
-    qpos, damping = qpos.copy(), np.full(n, 1e-4)
-    tried, done = np.zeros(n, np.intp), np.zeros(n, bool)
-    rows = np.arange(n)
-    frames = frames_of(skeleton, qpos)
-    points, shifts, turns = problem.errors(rows, frames)
-    residual = problem.residual(rows, frames, shifts, turns, qpos)
-    cost = np.sum(residual**2, axis=1)
-    final_shift, final_turn = np.linalg.norm(shifts, axis=-1), np.linalg.norm(turns, axis=-1)
-    diagonal = np.arange(skeleton.nv)
-    for _ in range(iterations):
-        if not len(rows):
-            break
-        jacobian = problem.jacobian(rows, frames, points)
-        hessian = jacobian.swapaxes(1, 2) @ jacobian
-        split = jacobian.shape[1]
-        downhill = (jacobian.swapaxes(1, 2) @ residual[:, :split, None])[..., 0]
-        if problem.pull.any():
-            downhill += problem.pull[rows] * residual[:, split:]
-        hessian[:, diagonal, diagonal] += problem.pull[rows] ** 2 + damping[rows, None] * np.maximum(
-            hessian[:, diagonal, diagonal], 1e-3
-        )
-        here = qpos[rows]
-        held = np.zeros((len(rows), skeleton.nv), bool)
-        values = here[:, structure.address[bounded]]
-        held[:, bounded] = ((values <= structure.low[bounded]) & (downhill[:, bounded] < 0.0)) | (
-            (values >= structure.high[bounded]) & (downhill[:, bounded] > 0.0)
-        )
-        step = _bounded_step(hessian, downhill, held, values, structure)
-        longest = np.abs(step).max(axis=1)
-        step *= np.minimum(1.0, LONGEST_STEP / np.maximum(longest, 1e-12))[:, None]
-        trial = within_limits(skeleton, sampling.integrate(skeleton, here, step))
-        trial_frames = frames_of(skeleton, trial)
-        trial_points, trial_shifts, trial_turns = problem.errors(rows, trial_frames)
-        trial_residual = problem.residual(rows, trial_frames, trial_shifts, trial_turns, trial)
-        trial_cost = np.sum(trial_residual**2, axis=1)
-        better = trial_cost < cost[rows]
-        tried[rows] += 1
-        damping[rows] *= np.where(better, 0.1, 10.0)
-        slow = np.sqrt(cost[rows]) - np.sqrt(trial_cost) < gain * np.sqrt(cost[rows])
-        finished = (longest < tolerance) | (better & slow) | (damping[rows] > 1e6)
-        qpos[rows[better]], cost[rows[better]] = trial[better], trial_cost[better]
-        final_shift[rows[better]] = np.linalg.norm(trial_shifts[better], axis=-1)
-        final_turn[rows[better]] = np.linalg.norm(trial_turns[better], axis=-1)
-        frames.put(better, trial_frames)
-        points[better], residual[better] = trial_points[better], trial_residual[better]
-        done[rows[finished]] = True
-        if finished.any():
-            keep = np.flatnonzero(~finished)
-            rows, frames, points, residual = rows[keep], frames.take(keep), points[keep], residual[keep]
-    return qpos, final_shift, final_turn, 0.5 * cost, tried, done
-
-
-def _bounded_step(
-    hessian: Array, downhill: Array, held: NDArray[np.bool_], values: Array, structure: Structure
-) -> Array:
-    """The damped Newton step with ``held`` coordinates at rest, and then with those that it would drive out of range
-    stopped at their bound: the others make up for them."""
-    bounded, low, high = structure.bounded, structure.low, structure.high
-    step = _masked_solve(hessian, downhill, held)
-    ahead = values + step[:, bounded]
-    out = (ahead < low[bounded]) | (ahead > high[bounded])
-    again = np.flatnonzero(out.any(axis=1))
-    if len(again):
-        fixed = np.zeros((len(again), step.shape[1]))
-        fixed[:, bounded] = np.where(
-            out[again], np.clip(ahead[again], low[bounded], high[bounded]) - values[again], 0.0
-        )
-        stopped = held[again].copy()
-        stopped[:, bounded] |= out[again]
-        push = downhill[again] - (hessian[again] @ fixed[..., None])[..., 0]
-        step[again] = fixed + _masked_solve(hessian[again], push, stopped)
-    return step
-
-
-def _masked_solve(hessian: Array, downhill: Array, held: NDArray[np.bool_]) -> Array:
-    some = np.flatnonzero(held.any(axis=1))
-    if len(some):
-        free = ~held[some]
-        hessian, downhill = hessian.copy(), np.where(held, 0.0, downhill)
-        hessian[some] *= free[:, :, None] & free[:, None, :]
-        diagonal = np.arange(hessian.shape[1])
-        hessian[some[:, None], diagonal, diagonal] += held[some]
-    return np.asarray(np.linalg.solve(hessian, downhill[..., None])[..., 0], np.float64)
+def _own(values: ArrayLike, shape: tuple[int, ...]) -> Array:
+    """An array of its own, in row order: compiled loops know one layout."""
+    return np.array(np.broadcast_to(np.asarray(values, np.float64), shape), order="C")

@@ -1,0 +1,1 @@
+"""Inverse kinematics in compiled loops over the frames; imported only where poses are searched for."""
