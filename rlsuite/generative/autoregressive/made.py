@@ -92,20 +92,24 @@ class MADE(Autoregressive):
         """``by_passes``: by D passes through the network, as a check; the same noise gives the same events."""
         like, context = self.normalizer.mean, self._context(condition)
         noise = self.head.noise((self.event_size, n), like, generator)
+        if self.masks == 1:
+            return self._draw_under(0, noise, context, by_passes).reshape(n, *self.event_shape)
+        which = torch.randint(self.masks, (n,), generator=generator, device=like.device)
         x = like.new_empty(n, self.event_size)
-        which = torch.zeros(n, dtype=torch.long, device=like.device)
-        if self.masks > 1:
-            which = torch.randint(self.masks, (n,), generator=generator, device=like.device)
         for mask in range(self.masks):
             rows = (which == mask).nonzero().squeeze(1)
-            mine, its_noise = like.new_empty(len(rows), self.event_size), noise[:, rows]
-
-            def emit(entry: int, parameters: Tensor, mine: Tensor = mine, noise: Tensor = its_noise) -> Tensor:
-                value = self.head.draw(parameters, noise[entry])
-                mine[:, entry] = value.squeeze(-1)
-                return self.head.encode(value)
-
-            draw = self.network.generate_by_passes if by_passes else self.network.generate
-            draw(len(rows), emit, None if context is None else context[rows], mask)
-            x[rows] = mine
+            x[rows] = self._draw_under(mask, noise[:, rows], None if context is None else context[rows], by_passes)
         return x.reshape(n, *self.event_shape)
+
+    def _draw_under(self, mask: int, noise: Tensor, context: Tensor | None, by_passes: bool) -> Tensor:
+        """Events ``(n, D)`` of noise ``(D, n, …)`` under one mask."""
+        noises = noise.unbind(0)
+        drawn = list(noises)
+
+        def emit(entry: int, parameters: Tensor) -> Tensor:
+            drawn[entry] = self.head.draw(parameters, noises[entry])
+            return self.head.encode(drawn[entry])
+
+        draw = self.network.generate_by_passes if by_passes else self.network.generate
+        draw(noise.shape[1], emit, context, mask)
+        return torch.cat(drawn, 1)

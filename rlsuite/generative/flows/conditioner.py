@@ -64,16 +64,17 @@ class Conditioner(nn.Module):
 
 def affine(x: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
     """z = x ⊙ eˢ + t with (s, t) the halves of ``parameters (n, 2 · channels, …)``, s bounded; ladj = Σ s."""
-    log_scale, shift = _bounded(parameters)
+    log_scale, shift = bounded(parameters)
     return x * log_scale.exp() + shift, log_scale.flatten(1).sum(1)
 
 
 def affine_inverse(z: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
     """x = (z − t) ⊙ e⁻ˢ; the inverse of :func:`affine`."""
-    log_scale, shift = _bounded(parameters)
+    log_scale, shift = bounded(parameters)
     return (z - shift) * (-log_scale).exp(), -log_scale.flatten(1).sum(1)
 
 
-def _bounded(parameters: Tensor) -> tuple[Tensor, Tensor]:
+def bounded(parameters: Tensor) -> tuple[Tensor, Tensor]:
+    """Log-scale and shift: the halves of ``parameters``, the former within ± :data:`LIMIT`."""
     log_scale, shift = parameters.chunk(2, 1)
     return LIMIT * torch.tanh(log_scale / LIMIT), shift

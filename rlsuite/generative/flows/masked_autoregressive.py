@@ -12,14 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rlsuite.generative.flows.conditioner import affine, affine_inverse
+from rlsuite.generative.flows.conditioner import LIMIT, affine, affine_inverse
 from rlsuite.generative.flows.elementwise import ActNorm
 from rlsuite.generative.flows.flow import Flow, positive, positives
 from rlsuite.generative.flows.transform import Inverse, Reshape, Transform
-from rlsuite.generative.masked import MaskedMLP
+from rlsuite.generative.masked import MaskedMLP, fits_numpy, in_numpy
 
 
 class MaskedAffine(Transform):
@@ -43,16 +44,19 @@ class MaskedAffine(Transform):
     def inverse(self, z: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         if torch.is_grad_enabled():
             return self._inverse_by_passes(z, condition)
-        x, total = torch.empty_like(z), z.new_zeros(len(z))
+        x, log_scales = torch.empty_like(z.mT), torch.empty_like(z.mT)  # a row for each entry
+        array, xp = (in_numpy, np) if fits_numpy(z) else (lambda tensor: tensor, torch)
+        z_rows, x_rows, s_rows = array(z.mT), array(x), array(log_scales)
 
         def emit(entry: int, parameters: Tensor) -> Tensor:
-            drawn, ladj = affine_inverse(z[:, entry : entry + 1], parameters)
-            x[:, entry] = drawn[:, 0]
-            total.add_(ladj)
-            return drawn
+            """The inverse of :func:`affine` once more, since numpy's calls cost half of torch's."""
+            log_scale, shift = array(parameters).T
+            s_rows[entry] = LIMIT * xp.tanh(log_scale / LIMIT)
+            x_rows[entry] = (z_rows[entry] - shift) * xp.exp(-s_rows[entry])
+            return x[entry, :, None]
 
         self.network.generate(len(z), emit, _flat(condition))
-        return x, total
+        return x.mT, -log_scales.sum(0)
 
     def _inverse_by_passes(self, z: Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor]:
         """Every pass makes one entry more right; differentiable."""

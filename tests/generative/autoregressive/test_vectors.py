@@ -109,7 +109,10 @@ def test_made_depends_on_earlier_entries_alone_and_on_all_of_them_in_every_order
     ],
     ids=["binary", "categorical", "real", "masks", "one-entry"],
 )
-def test_one_pass_over_sorted_hidden_units_draws_what_d_passes_draw(hyperparameters):
+@pytest.mark.parametrize("arrays", [True, False], ids=["numpy", "torch"])
+def test_one_pass_over_sorted_hidden_units_draws_what_d_passes_draw(hyperparameters, arrays, monkeypatch):
+    if not arrays:  # as on an accelerator
+        monkeypatch.setattr("rlsuite.generative.masked.fits_numpy", lambda x: False)
     model = small("made", **hyperparameters)().double()
     c = conditions()[:20].double() if "condition_shape" in hyperparameters else None
     with torch.no_grad():
@@ -125,7 +128,7 @@ def test_made_computes_each_hidden_unit_once_when_it_samples():
     widths = []
     model = create("made", seed=0, event_shape=10, hidden=(40, 30))
     inner = model.network.activation
-    model.network.activation = lambda a: (widths.append(a.shape[0]), inner(a))[1]
+    model.network.activation = lambda a, inplace: (widths.append(a.shape[0]), inner(a, inplace=inplace))[1]
     model.sample(3, generator=generator(0))
     assert sum(widths) == 40 + 30
 

@@ -218,3 +218,21 @@ def test_levels_must_divide_space():
         MultiScale((1, 6, 4), 2, scales, 1, hidden=[5])
     with pytest.raises(HyperparameterError, match="one level"):
         MultiScale((4,), 2, scales, 1, hidden=[5])
+
+
+@pytest.mark.parametrize("arrays", [True, False], ids=["numpy", "torch"])
+@pytest.mark.parametrize("condition", [0, 2])
+def test_the_masked_transform_inverts_in_one_pass_as_in_d_passes(condition, arrays, monkeypatch):
+    if not arrays:  # as on an accelerator
+        for module in ("masked", "flows.masked_autoregressive"):
+            monkeypatch.setattr(f"rlsuite.generative.{module}.fits_numpy", lambda x: False)
+    order = torch.randperm(9, generator=generator(0))
+    transform = perturbed(MaskedAffine(9, [20, 17], condition, order).double(), size=0.3)
+    z = torch.randn(6, 9, generator=generator(1), dtype=torch.float64)
+    c = torch.randn(6, condition, generator=generator(2), dtype=torch.float64) if condition else None
+    with torch.no_grad():
+        x, ladj = transform.inverse(z, c)
+        slow_x, slow_ladj = transform._inverse_by_passes(z, c)
+        back, minus_ladj = transform(x, c)
+    torch.testing.assert_close((x, ladj), (slow_x, slow_ladj), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close((back, minus_ladj), (z, -ladj), rtol=1e-9, atol=1e-9)
