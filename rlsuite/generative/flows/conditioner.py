@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from rlsuite.generative.blocks import mlp
+from rlsuite.generative.flows.transform import channels_innermost
 
 LIMIT = 3.0  # of the log-scale, so that no transform is near to singular
 
@@ -58,23 +59,31 @@ class Conditioner(nn.Module):
                 condition = condition.flatten(1)
                 condition = condition.reshape(*condition.shape, *[1] * (x.dim() - 2)).expand(-1, -1, *x.shape[2:])
             x = torch.cat([x, condition], 1)
-        out: Tensor = self.network(x)
-        return out
+        x = channels_innermost(x)
+        in_place = not torch.is_grad_enabled()  # what a hidden layer gave is read once
+        for layer in self.network:
+            x = nn.functional.silu(x, in_place) if isinstance(layer, nn.SiLU) else layer(x)
+        return x
 
 
 def affine(x: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
     """z = x ⊙ eˢ + t with (s, t) the halves of ``parameters (n, 2 · channels, …)``, s bounded; ladj = Σ s."""
     log_scale, shift = bounded(parameters)
-    return x * log_scale.exp() + shift, log_scale.flatten(1).sum(1)
+    return torch.addcmul(shift, x, log_scale.exp()), _over_event(log_scale)
 
 
 def affine_inverse(z: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
     """x = (z − t) ⊙ e⁻ˢ; the inverse of :func:`affine`."""
     log_scale, shift = bounded(parameters)
-    return (z - shift) * (-log_scale).exp(), -log_scale.flatten(1).sum(1)
+    return (z - shift) * (-log_scale).exp(), -_over_event(log_scale)
 
 
 def bounded(parameters: Tensor) -> tuple[Tensor, Tensor]:
     """Log-scale and shift: the halves of ``parameters``, the former within ± :data:`LIMIT`."""
     log_scale, shift = parameters.chunk(2, 1)
     return LIMIT * torch.tanh(log_scale / LIMIT), shift
+
+
+def _over_event(x: Tensor) -> Tensor:
+    """The sum of each event's entries, however they lie in memory."""
+    return x.sum(tuple(range(1, x.dim())))

@@ -60,8 +60,8 @@ class ActNorm(Transform):
         return x, -self._ladj(z)
 
     def _ladj(self, x: Tensor) -> Tensor:
-        return (math.prod(x.shape[2:]) * self.log_scale.sum()).expand(len(x))
+        return (math.prod(x.shape[2:]) * self.log_scale.sum()).expand(x.shape[0])
 
     @staticmethod
     def _wide(channels: Tensor, x: Tensor) -> Tensor:
-        return channels.reshape(-1, *[1] * (x.dim() - 2))
+        return channels if x.dim() == 2 else channels.reshape(-1, *[1] * (x.dim() - 2))

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from rlsuite.generative.flows.transform import Transform
+from rlsuite.generative.flows.transform import Transform, channels_innermost
 
 
 class PLUMixing(Transform):
@@ -72,9 +72,9 @@ class PLUMixing(Transform):
 
 
 def _mixed(w: Tensor, x: Tensor) -> Tensor:
-    if x.dim() == 2:
-        return x @ w.mT
-    return (w @ x.flatten(2)).reshape(x.shape)
+    if x.dim() == 3:
+        return w @ x
+    return nn.functional.linear(channels_innermost(x).movedim(1, -1), w).movedim(-1, 1)
 
 
 def _solved(permutation: Tensor, lower: Tensor, upper: Tensor, columns: Tensor) -> Tensor:

@@ -18,8 +18,9 @@ class Squeeze(Transform):
         n, channels, *space = x.shape
         rank = len(space)
         blocks = x.reshape(n, channels, *[size for s in space for size in (s // 2, 2)])
-        order = [0, 1, *range(3, 3 + 2 * rank, 2), *range(2, 2 + 2 * rank, 2)]
-        return blocks.permute(order).reshape(n, channels * 2**rank, *[s // 2 for s in space]), x.new_zeros(n)
+        order = [0, *range(2, 2 + 2 * rank, 2), 1, *range(3, 3 + 2 * rank, 2)]
+        z = blocks.permute(order).reshape(n, *[s // 2 for s in space], channels * 2**rank).movedim(-1, 1)
+        return z, x.new_zeros(n)
 
     def inverse(self, z: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         n, channels, *space = z.shape

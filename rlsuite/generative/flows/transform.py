@@ -44,18 +44,18 @@ class Composition(Transform):
         return cast("list[Transform]", list(self.transforms))
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        total = x.new_zeros(len(x))
+        ladjs = [x.new_zeros(x.shape[0])]
         for transform in self.parts:
             x, ladj = transform(x, condition)
-            total = total + ladj
-        return x, total
+            ladjs.append(ladj)
+        return x, torch.stack(ladjs).sum(0)
 
     def inverse(self, z: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        total = z.new_zeros(len(z))
+        ladjs = [z.new_zeros(z.shape[0])]
         for transform in reversed(self.parts):
             z, ladj = transform.inverse(z, condition)
-            total = total + ladj
-        return z, total
+            ladjs.append(ladj)
+        return z, torch.stack(ladjs).sum(0)
 
     def prepare(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         for transform in self.parts:
@@ -86,10 +86,10 @@ class Reshape(Transform):
         assert math.prod(self.before) == math.prod(self.after), f"{before} and {after} differ in size"
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return x.reshape(-1, *self.after), x.new_zeros(len(x))
+        return x.reshape(-1, *self.after), x.new_zeros(x.shape[0])
 
     def inverse(self, z: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return z.reshape(-1, *self.before), z.new_zeros(len(z))
+        return z.reshape(-1, *self.before), z.new_zeros(z.shape[0])
 
 
 class Permutation(Transform):
@@ -104,20 +104,20 @@ class Permutation(Transform):
         self.register_buffer("back", torch.argsort(self.order), persistent=False)
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return x[:, self.order], x.new_zeros(len(x))
+        return x.index_select(1, self.order), x.new_zeros(x.shape[0])
 
     def inverse(self, z: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return z[:, self.back], z.new_zeros(len(z))
+        return z.index_select(1, self.back), z.new_zeros(z.shape[0])
 
 
 class Transpose(Transform):
     """``(n, a, b)`` to ``(n, b, a)``: time first to channels first; the ladj is 0."""
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return x.mT, x.new_zeros(len(x))
+        return x.mT, x.new_zeros(x.shape[0])
 
     def inverse(self, z: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return z.mT, z.new_zeros(len(z))
+        return z.mT, z.new_zeros(z.shape[0])
 
 
 class Sigmoid(Transform):
@@ -134,3 +134,9 @@ class Sigmoid(Transform):
     @staticmethod
     def _ladj(x: Tensor) -> Tensor:
         return -(nn.functional.softplus(x) + nn.functional.softplus(-x)).flatten(1).sum(1)
+
+
+def channels_innermost(x: Tensor) -> Tensor:
+    """``x``, of images ``(n, C, H, W)`` with the channels of one place side by side in memory, which convolutions and
+    mixing are quicker with (half of the time, on a processor)."""
+    return x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x
