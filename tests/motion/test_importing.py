@@ -27,7 +27,7 @@ def assert_clean(clip):
     report, result = imported.retargeting, imported.clip
     ends = report.end_effector_error
     assert ends.mean < 1.0
-    assert ends.p95 < 3.0
+    assert ends.max < 3.0
     assert report.limit_violations == 0
     solids = Solids(body.model(), result)
     speeds = np.concatenate(list(ground.slide(result, solids, Limits()).values()))
@@ -35,7 +35,7 @@ def assert_clean(clip):
     labelled = np.concatenate([stands[1:] & stands[:-1] for stands in labels])
     standing = speeds[labelled & np.isfinite(speeds)]
     assert len(standing)
-    assert standing.mean() < 0.01
+    assert standing.max() < 0.01
     assert solids.lowest.min() > -Limits().penetration[0]
     assert imported.after.verdict != "bad", imported.after.text()
 
@@ -46,7 +46,7 @@ def test_short_recordings(mocap, file):
 
 
 def test_two_seconds_of_walking(mocap):
-    assert_clean(editing.cut(formats.read(mocap / LONG[0]), 1.0, 3.0))
+    assert_clean(editing.cut(formats.read(mocap / LONG[0]), 0.5, 2.5))
 
 
 @pytest.mark.slow

@@ -395,6 +395,7 @@ REAL = [
     "amp_npy/amp_humanoid_walk.npy",
     "amp_npy/amp_humanoid_run.npy",
     "amp_npy/amp_humanoid_backflip.npy",
+    "loco_mujoco/02-constspeed_reduced_humanoid.npz",
 ]
 
 
@@ -405,8 +406,9 @@ def test_real_captures(mocap, file):
     report = result.report
     assert report.limit_violations == 0
     assert report.end_effector_error.max < 3.0
-    assert report.slide.mean < 1.0
-    assert report.slide_of_all.mean < 2.0  # also of feet that slide in the source and are lifted over
+    assert report.slide.max < 1.0
+    assert report.slide_of_all.mean < 1.0  # also of feet that slide in the source and are lifted over
+    assert report.unconverged == 0
     assert sum(report.contact_frames.values()) > 0
     # against forward kinematics of the source: thighs point where the source's do
     place, _ = kinematics.forward(clip.skeleton, clip.qpos)

@@ -1,7 +1,8 @@
 """Levenberg-Marquardt steps with a projected active set, one frame after another (:mod:`rlsuite.motion.inverse_kinematics`).
 
 A frame's normal equations are built from the degrees of freedom that move each target alone, and solved by Cholesky's
-decomposition over those that are free.
+decomposition over those that are free. The floor is one-sided: a step is taken against the corners that would be below it
+afterwards, not those that are now (a semismooth Newton step; Qi and Sun 1993), or feet would stamp on it again and again.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ Mask = NDArray[np.bool_]
 LONGEST_STEP = 0.7  # radians, or metres, of any coordinate in one iteration
 FIRST_DAMPING, MOST_DAMPING = 1e-4, 1e6
 STEADY = 1e-3  # of the diagonal that damping acts on, at least
+LANDINGS = 4  # times that a step is tried against the corners that it would drive below the floor
 SINGULAR = 1e-13  # share of a pivot that is left of it when it depends on those before
 
 
@@ -97,9 +99,11 @@ def _evaluate(tree: Tree, wanted: Wanted, t: int, pose: Array, now: Placed) -> f
 
 @kernel
 def _normal_equations(
-    tree: Tree, wanted: Wanted, t: int, now: Placed, hessian: Array, downhill: Array, columns: Array
-) -> None:
-    """``J^T J`` (its lower half) and ``J^T r`` without damping and without what holds the pose to the reference."""
+    tree: Tree, wanted: Wanted, t: int, now: Placed, hessian: Array, downhill: Array, columns: Array, below: Array,
+    rise: Array, slope: Array,
+) -> None:  # fmt: skip
+    """``J^T J`` (its lower half) and ``J^T r`` without damping and without the floor, for which depth ``below (k,)`` and
+    Jacobian ``rise (k, nv)`` of its corners; ``slope``: downhill with those that are below it."""
     hessian[:] = 0.0
     downhill[:] = 0.0
     for i in range(len(wanted.bodies)):
@@ -130,20 +134,53 @@ def _normal_equations(
                 u = tree.chain[d]
                 if tree.turns[u]:
                     hessian[v, u] += x * now.axis[u, 0] + y * now.axis[u, 1] + z * now.axis[u, 2]
+    for v in range(len(downhill)):
+        square = wanted.pull[t, v] ** 2
+        hessian[v, v] += square
+        downhill[v] += square * now.apart[v]
+        slope[v] = downhill[v]
     for i in range(len(wanted.corners)):
-        below = wanted.heights[t, i] - now.corners[i, 2]
-        if below <= 0.0:
-            continue
-        square = wanted.floor_weight**2
+        below[i] = wanted.heights[t, i] - now.corners[i, 2]
         body, point = wanted.corners[i], vector_at(now.corners[i], 0)
-        start, stop = tree.chains[body], tree.chains[body + 1]
-        for c in range(start, stop):
+        for c in range(tree.chains[body], tree.chains[body + 1]):
             v = tree.chain[c]
-            z = column(tree.turns, v, point, now.axis, now.anchor)[2]
-            columns[c - start, 2] = z
-            downhill[v] += square * z * below
-            for d in range(c - start + 1):
-                hessian[v, tree.chain[start + d]] += square * z * columns[d, 2]
+            rise[i, v] = column(tree.turns, v, point, now.axis, now.anchor)[2]
+            slope[v] += wanted.floor_weight**2 * max(0.0, below[i]) * rise[i, v]
+
+
+@kernel
+def _with_floor(
+    tree: Tree, wanted: Wanted, hessian: Array, downhill: Array, below: Array, rise: Array, active: Mask,
+    damped: Array, push: Array,
+) -> None:  # fmt: skip
+    """The normal equations with the corners that are ``active`` held to the floor."""
+    for v in range(len(downhill)):
+        push[v] = downhill[v]
+        for u in range(v + 1):
+            damped[v, u] = hessian[v, u]
+    square = wanted.floor_weight**2
+    for i in range(len(below)):
+        if active[i]:
+            start, stop = tree.chains[wanted.corners[i]], tree.chains[wanted.corners[i] + 1]
+            for c in range(start, stop):
+                v = tree.chain[c]
+                push[v] += square * below[i] * rise[i, v]
+                for d in range(start, c + 1):
+                    u = tree.chain[d]
+                    damped[v, u] += square * rise[i, v] * rise[i, u]
+
+
+@kernel
+def _land(tree: Tree, wanted: Wanted, below: Array, rise: Array, step: Array, active: Mask) -> bool:
+    """Make those corners active that are below the floor after ``step``; whether these are others than before."""
+    changed = False
+    for i in range(len(below)):
+        ahead = below[i]
+        for c in range(tree.chains[wanted.corners[i]], tree.chains[wanted.corners[i] + 1]):
+            ahead -= rise[i, tree.chain[c]] * step[tree.chain[c]]
+        changed = changed or active[i] != (ahead > 0.0)
+        active[i] = ahead > 0.0
+    return changed
 
 
 @kernel
@@ -244,20 +281,23 @@ def descend(
     hessian, damped, lower, columns = np.empty((nv, nv)), np.empty((nv, nv)), np.empty((nv, nv)), np.empty((nv, 3))
     downhill, push, spare, fixed, step = np.empty(nv), np.empty(nv), np.empty(nv), np.empty(nv), np.empty(nv)
     held, free = np.empty(nv, np.bool_), np.empty(nv, np.int64)
+    below, rise, slope, active = np.empty(corners), np.zeros((corners, nv)), np.empty(nv), np.empty(corners, np.bool_)
     for t in range(len(poses)):
         pose, damping, fresh = poses[t], FIRST_DAMPING, True
         cost = _evaluate(tree, wanted, t, pose, now)
         for _ in range(iterations):
             if fresh:
-                _normal_equations(tree, wanted, t, now, hessian, downhill, columns)
+                _normal_equations(tree, wanted, t, now, hessian, downhill, columns, below, rise, slope)
+            for i in range(corners):
+                active[i] = below[i] > 0.0
+            for _ in range(LANDINGS):
+                _with_floor(tree, wanted, hessian, downhill, below, rise, active, damped, push)
                 for v in range(nv):
-                    downhill[v] += wanted.pull[t, v] ** 2 * now.apart[v]
-            damped[:] = hessian
-            push[:] = downhill
-            for v in range(nv):
-                damped[v, v] += wanted.pull[t, v] ** 2 + damping * max(hessian[v, v], STEADY)
-            _hold(tree, pose, push, held)
-            _bounded_step(tree, pose, damped, push, held, free, lower, spare, fixed, step)
+                    damped[v, v] += damping * max(damped[v, v], STEADY)
+                _hold(tree, pose, slope, held)
+                _bounded_step(tree, pose, damped, push, held, free, lower, spare, fixed, step)
+                if not _land(tree, wanted, below, rise, step, active):
+                    break
             longest = 0.0
             for v in range(nv):
                 longest = max(longest, abs(step[v]))

@@ -39,13 +39,13 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Names = Mapping[str, str | None] | str | Path
 # weights of position (1) and rotation (metres per radian) by the part of a role
-POSITION = {"pelvis": 1.0, "shin": 0.5, "foot": 3.0, "lower_arm": 0.3, "hand": 2.0, "head": 0.5}
+POSITION = {"pelvis": 1.0, "shin": 0.5, "foot": 3.5, "lower_arm": 0.3, "hand": 2.0, "head": 0.5}
 ROTATION = {
     "pelvis": 0.3, "torso": 0.3, "head": 0.15, "thigh": 0.02, "shin": 0.02, "foot": 0.05, "toe": 0.05, "upper_arm": 0.02,
     "lower_arm": 0.02, "hand": 0.02,
 }  # fmt: skip
 LONE = 0.2  # rotation of a foot whose sole has less than two points
-SOLE, STANDING = 0.5, 14.0  # of a point of the sole that swings and that stands
+SOLE, STANDING = 0.5, 25.0  # of a point of the sole that swings and that stands
 FAR = 10.0  # times the ratio of the legs' lengths that a scale may be, or one of it
 SEAM = 2.0  # seconds of the neighbouring cycles that a cycle is retargeted with
 

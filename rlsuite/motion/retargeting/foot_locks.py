@@ -1,9 +1,9 @@
 """Feet that stand do not slide: places on the ground to which soles are locked while they touch.
 
 The points of a sole that touch during one stance of a foot are given one place each: that of their mean, with the sole
-laid flat at its own size where all of it touches. A stance whose points wander further than a tolerance is cut about
-its middle, where it moves fastest, and the foot steps over; a short one is trimmed. Between stances the correction fades
-in and out.
+laid flat at its own size where all of it touches; where they wander further from it than a tolerance, that in the middle
+of their ways. A stance that wanders further even so is cut about its middle, where it moves fastest, and the foot steps
+over; a short one is trimmed. Between stances the correction fades in and out.
 
 What could sink into the ground stands on corners: of the feet, of knees and hands. None of them may be below it, and
 those of a foot that swings clear it by a centimetre.
@@ -38,6 +38,7 @@ LET_GO = 0.06  # seconds in which a point that stood is let go
 NEAR = 0.15  # metres above the ground from which a corner is looked after
 FLOOR_WEIGHT = 12.0
 PASSES = 2
+CIRCLE = 60  # rounds that put the centre of a circle within a fiftieth of its radius
 
 
 @dataclass(frozen=True)
@@ -189,6 +190,9 @@ def lock(
             stance, touch = places[a:b, columns, :2], touching[a:b, columns]
             still = _places(stance, touch, layout)
             away = np.linalg.norm(stance - still, axis=-1) * touch
+            if away.max() > WANDER:
+                still = still + _between(stance - still, touch)
+                away = np.linalg.norm(stance - still, axis=-1) * touch
             if away.max() > WANDER and b - a > 2:
                 first, last = _cut(away, stance, touch, gap)
                 touching[a + first : a + last, columns] = False
@@ -196,7 +200,25 @@ def lock(
                 continue
             held[a:b, columns, :2] = np.where(touch[..., None], still, stance)
     held[..., 2] = np.where(touching, clearance, places[..., 2])
-    return places + _faded(held - places, touching, fps), touching
+    return _rigid(places + _faded(held - places, touching, fps), points, touching), touching
+
+
+def _rigid(places: Array, points: tuple[SolePoint, ...], touching: Mask) -> Array:
+    """Places ``(T, n, 3)`` with the points that do not touch at their distance from those of the same body that do, or a
+    foot that rolls would be drawn off its place by its other end."""
+    out = places.copy()
+    offsets = np.array([point.offset for point in points])
+    for body in {point.body for point in points}:
+        columns = np.flatnonzero([point.body == body for point in points])
+        rows = np.flatnonzero(touching[:, columns].any(axis=1) & ~touching[:, columns].all(axis=1))
+        touch = touching[np.ix_(rows, columns)]
+        weight = touch / touch.sum(axis=1, keepdims=True)
+        there = np.einsum("tk,tki->ti", weight, places[np.ix_(rows, columns)])
+        length = np.linalg.norm(offsets[columns] - (weight @ offsets[columns])[:, None], axis=-1)
+        way = places[np.ix_(rows, columns)] - there[:, None]
+        way *= (length / np.maximum(np.linalg.norm(way, axis=-1), 1e-9))[..., None]
+        out[np.ix_(rows, columns)] = np.where(touch[..., None], places[np.ix_(rows, columns)], there[:, None] + way)
+    return out
 
 
 def _layout(skeleton: Skeleton, points: list[SolePoint]) -> Array:
@@ -219,6 +241,17 @@ def _places(places: Array, touching: Mask, layout: Array) -> Array:
     angle = np.arctan2(np.sum(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]), np.sum(a * b))
     c, s = np.cos(angle), np.sin(angle)
     return np.asarray(middle + layout @ np.array([[c, s], [-s, c]]))
+
+
+def _between(wandered: Array, touch: Mask) -> Array:
+    """``(2,)`` the centre of the smallest circle around the steps ``(t, k, 2)`` of a stance that touch, nearly: each time
+    a smaller share of the way to the furthest (Badoiu and Clarkson 2003)."""
+    steps = wandered[touch]
+    centre = steps.mean(axis=0)
+    for i in range(CIRCLE):
+        away = steps - centre
+        centre = centre + away[np.argmax(np.einsum("ni,ni->n", away, away))] / (i + 2.0)
+    return np.asarray(centre)
 
 
 def _cut(away: Array, stance: Array, touch: Mask, gap: int) -> tuple[int, int]:
