@@ -1,7 +1,9 @@
 """How the reference moves, as the policy would see it: transitions for methods that learn what a motion looks like.
 
-Adversarial motion priors (Peng et al. 2021) tell the body's transitions from the reference's. Both are described by the
-same pieces of the observation, those that show the body and neither the phase nor the reference.
+Adversarial motion priors (Peng et al. 2021) tell the body's transitions from the reference's. Both are described by the same
+pieces of the observation: where the parts are, and how the root moves. Velocities and turns of all parts are left out, though
+the paper has them: an explored body trembles, and by its velocities alone it is told from the reference so surely that a
+good walk is rewarded no more than a bad one. Where parts go is in the two places of a transition.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from rlsuite.envs.humanoid.observations import PIECES, Observation, View
 from rlsuite.envs.humanoid.reference import Reference
 from rlsuite.errors import HyperparameterError
 
-STYLE = ("height", "bodies", "rotations", "velocities", "joints")
+# Numbers of each piece: of the velocities the root's own, of the short form its rotation and velocities, and the angles.
+STYLE = {"height": slice(None), "bodies": slice(None), "velocities": slice(3), "joints": slice(12 + 28)}
 
 
 class Demonstrations:
@@ -23,7 +26,7 @@ class Demonstrations:
         dt: seconds of a control step.
 
     Attributes:
-        columns: ``(d,)`` of the observation, those of the pieces in ``STYLE``.
+        columns: ``(d,)`` of the observation, those that ``STYLE`` names.
 
     Raises:
         HyperparameterError: the observation holds none of them.
@@ -34,9 +37,8 @@ class Demonstrations:
         self._names = [name for name in observation.places if name in STYLE]
         if not self._names:
             raise HyperparameterError(f"demonstrations need one of {', '.join(STYLE)} in the observation")
-        self.columns = np.concatenate(
-            [np.arange(p.start, p.stop) for p in map(observation.places.get, self._names) if p]
-        )
+        every = np.arange(observation.size)
+        self.columns = np.concatenate([every[observation.places[name]][STYLE[name]] for name in self._names])
 
     def transitions(self, n: int, rng: np.random.Generator) -> NDArray[np.float32]:
         """``(n, 2, d)``: how ``n`` moments of the clip, drawn uniformly, look, and how each looks one step later."""
@@ -48,7 +50,7 @@ class Demonstrations:
         n, out = len(times), np.zeros((len(times), self.observation.size), np.float32)
         state = self.reference.states(times)
         none = np.zeros((n, 0))
-        view = View(state, (), none, 0.0, none.astype(np.bool_), none, self.observation.ends, state)
+        view = View(state, (), none, none, none.astype(np.bool_), none, self.observation.ends, state)
         for name in self._names:
             PIECES[name].write(view, np.arange(n), out[:, self.observation.places[name]])
         return out[:, self.columns]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
@@ -13,11 +12,12 @@ from numpy.typing import NDArray
 
 from rlsuite.envs.humanoid.actions import RESIDUAL
 from rlsuite.envs.humanoid.demonstrations import Demonstrations
+from rlsuite.envs.humanoid.medley import Clip
 from rlsuite.envs.humanoid.observations import DEFAULT
+from rlsuite.envs.humanoid.selector import INTERVAL
 from rlsuite.envs.humanoid.vector_env import TIME_LIMIT, HumanoidImitateVectorEnv
 from rlsuite.errors import InvalidEnvironmentError
 from rlsuite.motion import body
-from rlsuite.motion.clip import MotionClip
 
 if TYPE_CHECKING:
     from rlsuite.motion.render import Renderer
@@ -58,6 +58,10 @@ class HumanoidImitateEnv(gym.Env[Any, Any]):
     | `contacts` | 15 | parts on the floor |
     | `previous_action` | 28 | |
 
+    After them come the numbers of a goal, and then of several clips: with `multi="selector"` which is wanted, one-hot; with
+    `multi="max"`, for each clip those pieces of `observe` that look at it (`errors`, `phase`, `share`, `reference`), and
+    which leads, one-hot. The pieces themselves look at the clip that is wanted, or that leads.
+
     ## Rewards
     `deepmimic-paper`, `deepmimic-code`, `mimickit` or `beyondmimic`: the formulas and constants of these publications, from
     0 to 1 (1 for exact tracking; `beyondmimic` less small penalties), or `{name: {error, weight, scale}}` of your own.
@@ -66,16 +70,23 @@ class HumanoidImitateEnv(gym.Env[Any, Any]):
 
     ## Starting State
     The reference at a random time (`start="uniform"`), at its beginning (`"fixed"`), or more often where episodes fail
-    (`"failures"`). `reset(options={"time": seconds})` begins at that time.
+    (`"failures"`). `reset(options={"time": seconds})` begins at that time. Of several clips each is as likely;
+    `options={"clip": name}` chooses. With `multi="max"` the others begin at the same share of theirs, in the same place.
 
     ## Episode End
     Terminated, as a failure, when a condition of `terminate` holds: `contact` (a part on the floor that is no foot and does
     not come within 3 cm of it in the clip), `height`, `tracking`, `mean_tracking`, `anchor`, `heading_error`; or when the
     simulation breaks down (`info["diverged"]`, counted in `info["divergences"]`). Terminated without failure at the end of
-    a clip that is played once. Truncated after 600 steps (20 s) or `horizon` seconds.
+    a clip that is played once (of several, another begins). Truncated after 600 steps (20 s) or `horizon` seconds.
 
     ## Arguments
-    * `clip="walk"`: name, path or `MotionClip` of the humanoid.
+    * `clip="walk"`: name, path or `MotionClip` of the humanoid; several of them in a list, or names with commas between.
+    * `multi=None`: how several clips are performed (DeepMimic, section 7). `"selector"`: the one that is wanted, which
+      changes at random where a clip ends. `"max"`: whichever the body performs best; every clip goes on in a time of its
+      own, and the reward is the largest of those measured against each. `info["clip"]` is the number of the clip that is
+      wanted, or that leads.
+    * `interval=(2.0, 6.0)`: seconds after which another clip is wanted, drawn uniformly from all; `None`: never. The vector
+      environment's `ask(clip)` chooses one.
     * `reward="deepmimic-code"`: preset or configuration.
     * `action_mode="residual"`, `action_scale=0.6` (radians).
     * `terminate=("contact",)`: names, or `{name: {keyword: number}}`.
@@ -102,7 +113,9 @@ class HumanoidImitateEnv(gym.Env[Any, Any]):
     def __init__(
         self,
         *,
-        clip: str | Path | MotionClip = "walk",
+        clip: Clip | Sequence[Clip] = "walk",
+        multi: str | None = None,
+        interval: float | tuple[float, float] | None = INTERVAL,
         reward: str | Mapping[str, Any] = "deepmimic-code",
         action_mode: str = "residual",
         action_scale: float = RESIDUAL,
@@ -122,9 +135,10 @@ class HumanoidImitateEnv(gym.Env[Any, Any]):
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise InvalidEnvironmentError(f"render_mode must be one of {self.metadata['render_modes']}")
         self.core = HumanoidImitateVectorEnv(
-            1, clip=clip, reward=reward, action_mode=action_mode, action_scale=action_scale, terminate=terminate,
-            start=start, observe=observe, frames=frames, sync=sync, horizon=horizon, self_collision=self_collision,
-            mirror=mirror, anneal=anneal, goal=goal, mix=mix, max_episode_steps=TIME_LIMIT if horizon is None else None,
+            1, clip=clip, multi=multi, interval=interval, reward=reward, action_mode=action_mode,
+            action_scale=action_scale, terminate=terminate, start=start, observe=observe, frames=frames, sync=sync,
+            horizon=horizon, self_collision=self_collision, mirror=mirror, anneal=anneal, goal=goal, mix=mix,
+            max_episode_steps=TIME_LIMIT if horizon is None else None,
             autoreset_mode=AutoresetMode.DISABLED, threads=1,
         )  # fmt: skip
         self.render_mode = render_mode
@@ -152,7 +166,7 @@ class HumanoidImitateEnv(gym.Env[Any, Any]):
         from rlsuite.motion.render import Actor, Renderer, Scene
 
         core = self.core
-        state, reference = core.physics.state, core.reference.states(core.times, core.offsets)
+        state, reference = core.physics.state, core.clock.now
         if self._renderer is None:
             self._renderer = Renderer(None, WIDTH, HEIGHT)
         model, at = body.model(core.reference.shape), np.array([*state.position[0, 0, :2], AIM])

@@ -40,15 +40,15 @@ class View:
 
     Attributes:
         state: of the body. future: the reference of the next control steps, nearest first.
-        phase: ``(n,)`` from 0 to 1. turn: radians that phase 1 stands for: a whole turn of a cycle, half a turn of a clip
-            played once. touching: ``(n, b)``. previous: ``(n, m)`` the last action. ends: hands and feet.
+        phase: ``(n,)`` from 0 to 1. turn: ``(n,)`` radians that phase 1 stands for: a whole turn of a cycle, half a turn of
+            a clip played once. touching: ``(n, b)``. previous: ``(n, m)`` the last action. ends: hands and feet.
         now: the reference at the same time as the body; only ``errors`` looks at it.
     """
 
     state: BodyState
     future: Sequence[BodyState]
     phase: Array
-    turn: float
+    turn: Array
     touching: NDArray[np.bool_]
     previous: Array
     ends: Rows
@@ -253,9 +253,9 @@ def _errors(rows: Rows, state: BodyState, now: BodyState, out: Out) -> None:
 
 
 @entry_kernel
-def _phase(rows: Rows, phase: Array, turn: float, out: Out) -> None:
+def _phase(rows: Rows, phase: Array, turn: Array, out: Out) -> None:
     for i in rows:
-        out[i, 0], out[i, 1] = sin(turn * phase[i]), cos(turn * phase[i])
+        out[i, 0], out[i, 1] = sin(turn[i] * phase[i]), cos(turn[i] * phase[i])
 
 
 @entry_kernel

@@ -9,14 +9,14 @@ or more differ from great arcs by less than rounding of the recording. A ``wrap`
 from __future__ import annotations
 
 from functools import cached_property
-from math import cos, floor, sin, sqrt
+from math import atan2, cos, floor, sin, sqrt
 
 import mujoco
 import numpy as np
 from mujoco.batch import Batch
 from numpy.typing import NDArray
 
-from rlsuite.envs.humanoid.kernels import Array, Rows, entry_kernel, kernel
+from rlsuite.envs.humanoid.kernels import Array, Rows, entry_kernel, heading, kernel, quaternion
 from rlsuite.envs.humanoid.state import BOUND, BodyState, empty_state, read
 from rlsuite.errors import MotionError
 from rlsuite.motion import body, sampling
@@ -222,3 +222,29 @@ def move(rows: Rows, delta: Array, state: BodyState) -> None:
 def _move_rows(rows: Rows, delta: Array, state: BodyState) -> None:
     for i in rows:
         _move(state, i, delta[i, 0], delta[i, 1])
+
+
+@entry_kernel
+def place(rows: Rows, places: Array, state: BodyState) -> None:
+    """Turn states at ``rows`` about the vertical through the origin and then shift them on the ground; ``places`` ``(n, 3)``
+    are metres x and y, and radians.
+    """
+    for i in rows:
+        turn = places[i, 2]
+        if turn != 0.0:
+            _turn_body(state, i, cos(turn), sin(turn), cos(0.5 * turn), sin(0.5 * turn))
+            for k in range(4):
+                state.qpos[i, 3 + k] = state.rotation[i, 0, k]
+        _move(state, i, places[i, 0], places[i, 1])
+
+
+@entry_kernel
+def find_places(rows: Rows, state: BodyState, there: BodyState, facing: BodyState, places: Array) -> None:
+    """Write the ``places`` at ``rows`` that bring the root of ``state`` over that of ``there`` and turn it as ``facing``."""
+    for i in rows:
+        own, other = heading(quaternion(state.rotation, i, 0)), heading(quaternion(facing.rotation, i, 0))
+        turn = 2.0 * (atan2(other[3], other[0]) - atan2(own[3], own[0]))
+        x, y = state.position[i, 0, 0], state.position[i, 0, 1]
+        places[i, 0] = there.position[i, 0, 0] - (cos(turn) * x - sin(turn) * y)
+        places[i, 1] = there.position[i, 0, 1] - (sin(turn) * x + cos(turn) * y)
+        places[i, 2] = turn

@@ -26,13 +26,15 @@ class Report:
         self.divergences = np.zeros(n, np.int64)
         self.sums = np.zeros(len(terms) + 2)
 
-    def step(self, rows: Rows, flags: Mapping[str, Mask], failed: Mask, diverged: Mask, times: Array) -> dict[str, Any]:
-        """The info of one step at ``rows``; ``flags`` are those of the terminations."""
+    def step(
+        self, rows: Rows, flags: Mapping[str, Mask], failed: Mask, diverged: Mask, where: Mapping[str, NDArray[Any]]
+    ) -> dict[str, Any]:
+        """The info of one step at ``rows``; ``flags`` are those of the terminations, ``where`` is what the clock tells."""
         self.divergences += diverged
         info: dict[str, Any] = {f"reward/{name}": values.copy() for name, values in self.terms.items()}
         info |= {f"termination/{name}": raised.copy() for name, raised in flags.items()}
         info |= {"diverged": diverged, "divergences": self.divergences.copy(), "failed": failed}
-        info |= {"is_success": ~failed, "time": times.copy()}
+        info |= {"is_success": ~failed, **where}
         self.sums += [*(values[rows].sum() for values in self.terms.values()), failed.sum(), len(rows)]
         stepped = mask_of(rows, len(failed))
         info |= {f"_{name}": stepped for name in info}

@@ -6,19 +6,21 @@ where episodes have failed, the simple form of SFV's adaptive state initialisati
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rlsuite.envs.humanoid.kernels import Array
+from rlsuite.envs.humanoid.kernels import Array, Rows
 from rlsuite.errors import RecordError, UnknownNameError
 from rlsuite.motion.clip import MotionClip
 
 
 class Start:
     """Maps a number drawn uniformly from [0, 1) to a time of the clip; this one always to its beginning."""
+
+    kept: ClassVar[tuple[str, ...]] = ()  # names of its state's arrays
 
     def __init__(self, clip: MotionClip) -> None:
         self.clip = clip
@@ -60,6 +62,7 @@ class FailureStart(UniformStart):
     """
 
     alpha, decay, window, uniform = 1e-3, 0.8, 3, 0.1
+    kept = ("failures",)
 
     def __init__(self, clip: MotionClip) -> None:
         super().__init__(clip)
@@ -101,6 +104,44 @@ class FailureStart(UniformStart):
         if failures is None or failures.shape != self.failures.shape:
             raise RecordError(f"the state needs the failures of {self.n_bins} bins")
         self.failures = np.array(failures, np.float64)
+
+
+class Starts:
+    """Start states of one clip or several, each clip as likely as the others.
+
+    Raises:
+        UnknownNameError: there is no sampler of this name.
+    """
+
+    def __init__(self, name: str, clips: Sequence[MotionClip]) -> None:
+        self.of = tuple(make_start(name, clip) for clip in clips)
+
+    def draw(self, luck: Array) -> tuple[Rows, Array]:
+        """A clip and a time of it for each number drawn uniformly from [0, 1): its first part chooses the clip."""
+        scaled = luck * len(self.of)
+        which = np.minimum(scaled.astype(np.intp), len(self.of) - 1)
+        times = [self.of[k].time(u) for k, u in zip(which.tolist(), (scaled - which).tolist(), strict=True)]
+        return which, np.array(times)
+
+    def failed(self, which: Rows, times: Array) -> None:
+        """Episodes have failed in these clips, at these times."""
+        for k in np.unique(which).tolist():
+            self.of[k].failed(times[which == k])
+
+    def state_arrays(self) -> dict[str, NDArray[Any]]:
+        return {self._key(k, name): a for k, start in enumerate(self.of) for name, a in start.state_arrays().items()}
+
+    def load_state(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Put back what :meth:`state_arrays` gave.
+
+        Raises:
+            RecordError: it is of other clips.
+        """
+        for k, start in enumerate(self.of):
+            start.load_state({name: a for name in start.kept if (a := arrays.get(self._key(k, name))) is not None})
+
+    def _key(self, k: int, name: str) -> str:
+        return name if len(self.of) == 1 else f"{k}.{name}"
 
 
 STARTS: dict[str, type[Start]] = {"fixed": Start, "uniform": UniformStart, "failures": FailureStart}

@@ -36,11 +36,13 @@ class Limits:
     """Numbers of the conditions.
 
     Attributes:
-        allowed: ``(b,)`` parts that may touch the floor. ends: indices of hands and feet. anchor: of the torso.
+        allowed: ``(k, b)`` parts that may touch the floor, by clip. which: ``(n,)`` the clip of each row. ends:
+            indices of hands and feet. anchor: of the torso.
         values: keyword arguments of each chosen condition.
     """
 
     allowed: Mask
+    which: Rows
     ends: Rows
     anchor: int
     values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -59,7 +61,7 @@ def condition(function: Condition) -> Condition:
 @condition
 def contact(s: Situation, limits: Limits, rows: Rows, out: Mask, *, allowed: Sequence[str] = ()) -> None:
     """A part touches the floor that may not: neither a foot, nor near the floor at any time of the clip, nor ``allowed``."""
-    _touches(rows, s.touching, limits.allowed, out)
+    _touches(rows, s.touching, limits.allowed, limits.which, out)
 
 
 @condition
@@ -97,11 +99,11 @@ def heading_error(s: Situation, limits: Limits, rows: Rows, out: Mask, *, angle:
 
 
 @entry_kernel
-def _touches(rows: Rows, touching: Mask, allowed: Mask, out: Mask) -> None:
+def _touches(rows: Rows, touching: Mask, allowed: Mask, which: Rows, out: Mask) -> None:
     for i in rows:
         out[i] = False
-        for b in range(len(allowed)):
-            if touching[i, b] and not allowed[b]:
+        for b in range(allowed.shape[1]):
+            if touching[i, b] and not allowed[which[i], b]:
                 out[i] = True
 
 
@@ -159,7 +161,8 @@ class Terminations:
     """The chosen conditions.
 
     Args:
-        chosen: names, or ``{name: {keyword: number}}``. touching: ``(b,)`` parts that the clip itself brings to the floor.
+        chosen: names, or ``{name: {keyword: number}}``. touching: ``(b,)`` parts that the clip itself brings to the floor;
+            of several clips ``(k, b)``. which: ``(n,)`` the clip that each row performs, kept up to date by others.
 
     Attributes:
         flags: ``{name: (n,)}`` of the last call.
@@ -169,7 +172,12 @@ class Terminations:
     """
 
     def __init__(
-        self, chosen: Sequence[str] | Mapping[str, Mapping[str, Any]], skeleton: Skeleton, touching: Mask, n: int
+        self,
+        chosen: Sequence[str] | Mapping[str, Mapping[str, Any]],
+        skeleton: Skeleton,
+        touching: Mask,
+        n: int,
+        which: Rows | None = None,
     ) -> None:
         values = {name: dict(chosen[name] or {}) if isinstance(chosen, Mapping) else {} for name in chosen}
         for name, given in values.items():
@@ -183,9 +191,10 @@ class Terminations:
         unknown = [name for name in extra if name not in skeleton.body_names]
         if unknown:
             raise HyperparameterError(f"no part {unknown[0]!r}; there are {', '.join(skeleton.body_names)}")
-        allowed = touching | np.array([name in (*FEET, *extra) for name in skeleton.body_names])
+        allowed = np.atleast_2d(touching) | np.array([name in (*FEET, *extra) for name in skeleton.body_names])
         ends = np.array([skeleton.body(name) for name in END_EFFECTORS], np.intp)
-        self.limits = Limits(allowed, ends, skeleton.body("torso"), values)
+        performed = np.zeros(n, np.intp) if which is None else which
+        self.limits = Limits(allowed, performed, ends, skeleton.body("torso"), values)
         self.flags = {name: np.zeros(n, np.bool_) for name in values}
 
     def __call__(self, situation: Situation, rows: Rows, failed: Mask) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -19,24 +18,26 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from rlsuite.envs.humanoid.actions import RESIDUAL, ActionMode
-from rlsuite.envs.humanoid.clock import SCALARS, Clock, steps_within
+from rlsuite.envs.humanoid.clock import Clock, steps_within
 from rlsuite.envs.humanoid.demonstrations import Demonstrations
 from rlsuite.envs.humanoid.goals import make_goal, mixture
 from rlsuite.envs.humanoid.kernels import Array, Rows
-from rlsuite.envs.humanoid.mirroring import is_mirrored, of_actions, of_observations
+from rlsuite.envs.humanoid.max_composite import MaxComposite, MaxReward
+from rlsuite.envs.humanoid.medley import Clip, checked_multi, clips_of, index_of
+from rlsuite.envs.humanoid.mirroring import Part, Reflection, is_mirrored, of_actions, of_observations
 from rlsuite.envs.humanoid.observations import DEFAULT, Observation, View
 from rlsuite.envs.humanoid.physics import BatchPhysics
 from rlsuite.envs.humanoid.presets import reward_terms
 from rlsuite.envs.humanoid.reference import Reference
 from rlsuite.envs.humanoid.report import Mask, Report, mask_of, with_finals
 from rlsuite.envs.humanoid.rewards import Reward
-from rlsuite.envs.humanoid.starts import make_start
+from rlsuite.envs.humanoid.selector import INTERVAL, Selector
+from rlsuite.envs.humanoid.starts import Starts
 from rlsuite.envs.humanoid.state import BodyState
+from rlsuite.envs.humanoid.states import States
 from rlsuite.envs.humanoid.terminations import Terminations
 from rlsuite.envs.humanoid.tracking_errors import Situation, parts_of
-from rlsuite.errors import HyperparameterError, RecordError
-from rlsuite.motion.catalogue import find
-from rlsuite.motion.clip import MotionClip
+from rlsuite.errors import HyperparameterError
 from rlsuite.seeding import generator
 
 CONTROL_RATE = 30.0  # hertz
@@ -45,7 +46,7 @@ TIME_LIMIT = 600  # control steps of an episode: 20 s, as DeepMimic's
 Out = NDArray[np.float32]
 
 
-class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
+class HumanoidImitateVectorEnv(States, VectorEnv[Any, Any, Any]):
     """``num_envs`` humanoids that imitate a clip; arguments as :class:`~rlsuite.envs.humanoid.env.HumanoidImitateEnv`.
 
     Args:
@@ -60,7 +61,9 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
         self,
         num_envs: int = 1,
         *,
-        clip: str | Path | MotionClip = "walk",
+        clip: Clip | Sequence[Clip] = "walk",
+        multi: str | None = None,
+        interval: float | tuple[float, float] | None = INTERVAL,
         reward: str | Mapping[str, Any] = "deepmimic-code",
         action_mode: str = "residual",
         action_scale: float = RESIDUAL,
@@ -86,9 +89,11 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.render_mode = render_mode
         self.num_envs = num_envs
-        self.clip = clip if isinstance(clip, MotionClip) else find(clip)
-        self.reference = Reference(self.clip)
         self.goal = make_goal(goal)
+        self.clips = clips_of(clip)
+        self.multi = checked_multi(multi, self.clips, self.goal.of_several, self.goal.name)
+        self.references = tuple(Reference(one) for one in self.clips)
+        self.clip, self.reference = self.clips[0], self.references[0]
         share, goal_weight = mixture(self.goal, mix)
         model = self.goal.model(self.reference.shape, self_collision=self_collision)
         skeleton = self.reference.skeleton
@@ -96,39 +101,59 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
         self.physics = BatchPhysics(model, skeleton, num_envs, substeps=substeps, threads=threads)
         self.goal.attach(self.physics, self.reference, goal_weight)
         self.limit = steps_within(horizon, max_episode_steps, CONTROL_RATE)
-        self.clock = Clock(self.reference, num_envs, frames=frames, seconds=self.dt, sync=bool(sync), limit=self.limit)
-        self.offsets, self.steps, self.gone = self.clock.offsets, self.clock.steps, self.clock.gone
         self.actions = ActionMode(action_mode, model, scale=action_scale, anneal=anneal)
+
+        def look(names: Sequence[str]) -> Observation:
+            return Observation(names, skeleton, model.nu, self.actions.size, frames)
+
+        self.observation = look(observe)
+        playing: dict[str, Any] = {"frames": frames, "seconds": self.dt, "sync": bool(sync), "limit": self.limit}
+        self.clock = (
+            Clock(self.reference, num_envs, **playing) if self.multi is None
+            else Selector(self.references, num_envs, interval=interval, **playing) if self.multi == "selector"
+            else MaxComposite(self.references, num_envs, pieces=observe, look=look, **playing)
+        )  # fmt: skip
+        self.offsets, self.steps, self.gone = self.clock.offsets, self.clock.steps, self.clock.gone
         terms = reward_terms(reward)
         shares = {name: replace(term, weight=share * term.weight) for name, term in terms.items()}
-        self.reward = Reward(shares, num_envs)
+        self.reward = (
+            MaxReward(shares, num_envs, self.clock)
+            if isinstance(self.clock, MaxComposite)
+            else Reward(shares, num_envs)
+        )
         self._report = Report(
             self.reward.values | ({self.goal.name: self.goal.values} if self.goal.rewarded else {}), num_envs
         )
         self.divergences = self._report.divergences
-        self.terminations = Terminations(terminate, skeleton, self.reference.touching, num_envs)
-        self.start = make_start(start, self.clip)
-        self.observation = Observation(observe, skeleton, model.nu, self.actions.size, frames)
-        self.mirror = is_mirrored(mirror, self.reference, self.observation, self.goal.seen)
+        touching = np.stack([reference.touching for reference in self.references])
+        self.terminations = Terminations(terminate, skeleton, touching, num_envs, self.clock.which)
+        self.start = Starts(start, self.clips)
+        mirrors = [is_mirrored(mirror, reference, self.observation, self.goal.seen) for reference in self.references]
+        self.mirror = all(mirrors)
         if self.mirror:
-            if not self.reference.wraps:
-                raise HyperparameterError(f"mirror is for cycles, and clip {self.clip.name!r} is played once")
+            for reference in self.references:
+                if not reference.wraps:
+                    raise HyperparameterError(f"mirror is for cycles, and clip {reference.clip.name!r} is played once")
             if self.goal.seen:
                 raise HyperparameterError(f"goal {self.goal.name!r} is not mirrored: choose mirror=False")
             self._reflect_actions = of_actions(skeleton, self.actions.size)
-            self._reflect = of_observations(skeleton, self.observation, frames, self.actions.size)
+
+            def part(of: Observation) -> Part:
+                reflection = of_observations(skeleton, of, frames, self.actions.size)
+                return reflection.index.tolist(), reflection.sign.tolist()
+
+            self._reflect = Reflection.of(part(self.observation), *self.clock.mirrored(part))
         self._config = {
-            "clip": self.clip, "reward": terms, "action_mode": action_mode, "action_scale": action_scale,
-            "terminate": dict(self.terminations.limits.values), "start": start, "observe": tuple(observe),
-            "frames": frames, "sync": sync, "horizon": horizon, "self_collision": self_collision,
-            "mirror": mirror, "anneal": anneal, "goal": goal, "mix": mix,
+            "clip": self.clips, "multi": multi, "interval": interval, "reward": terms, "action_mode": action_mode,
+            "action_scale": action_scale, "terminate": dict(self.terminations.limits.values), "start": start,
+            "observe": tuple(observe), "frames": frames, "sync": sync, "horizon": horizon,
+            "self_collision": self_collision, "mirror": mirror, "anneal": anneal, "goal": goal, "mix": mix,
             "max_episode_steps": max_episode_steps, "threads": threads,
         }  # fmt: skip
 
         self.single_action_space = self.actions.space
-        self.single_observation_space = spaces.Box(
-            -np.inf, np.inf, (self.observation.size + self.goal.seen,), np.float32
-        )
+        seen = self.observation.size + self.goal.seen + self.clock.seen
+        self.single_observation_space = spaces.Box(-np.inf, np.inf, (seen,), np.float32)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
 
@@ -139,8 +164,8 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
         self.previous = np.zeros((n, self.actions.size))
         self._ended = np.zeros(n, np.bool_)
         self._mirrored = np.zeros(n, np.bool_)  # where the policy looks into the mirror
-        self._observations: Out = np.zeros((n, self.observation.size + self.goal.seen), np.float32)
-        self._simulators: dict[int, HumanoidImitateVectorEnv] = {}
+        self._observations: Out = np.zeros((n, seen), np.float32)
+        self._simulators = {}
 
     @property
     def dt(self) -> float:
@@ -162,6 +187,8 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
         """Transitions of the reference as the policy would see them, for agents that learn from its style."""
         if self.mirror:
             raise HyperparameterError("demonstrations are not mirrored: choose mirror=False")
+        if self.multi is not None:
+            raise HyperparameterError(f"demonstrations are of one clip, not of {len(self.clips)}")
         return Demonstrations(self.reference, self.observation, self.dt)
 
     @property
@@ -177,7 +204,7 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
         """Begin new episodes in all rows, or with ``options={"reset_mask": …}`` in some.
 
         Row i has the seed ``seed + i``. ``options={"time": t}`` begins at that time of the clip, in seconds (one number or
-        one per row).
+        one per row); of several clips ``{"clip": name or number}`` begins with that one.
         """
         options = dict(options or {})
         mask = options.pop("reset_mask", None)
@@ -191,8 +218,9 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
         for i in rows:
             if (own := seeds[i]) is not None:
                 self._random[i] = generator(own)
-        self._begin(rows, options.pop("time", None))
-        return self._observations.copy(), {"time": self.times.copy(), "_time": mask_of(rows, self.num_envs)}
+        self._begin(rows, options.pop("time", None), options.pop("clip", None))
+        info, begun = self.clock.where(), mask_of(rows, self.num_envs)
+        return self._observations.copy(), info | {f"_{name}": begun for name in info}
 
     def step(self, actions: Any) -> tuple[Out, Array, Mask, Mask, dict[str, Any]]:
         """One control step (1/30 s) of every row; ``reward/NAME`` of the info are the terms of the reward."""
@@ -214,6 +242,14 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
             self._begin(np.flatnonzero(self._ended))
             self._ended = np.zeros_like(self._ended)
         return self._observations.copy(), rewards, terminated, truncated, info
+
+    def ask(self, clip: str | int, rows: Rows | None = None) -> None:
+        """Perform another clip, by its name or number, at ``rows`` (default: all) when the present one ends.
+
+        Raises:
+            HyperparameterError: ``multi`` is not ``"selector"``. UnknownNameError: it is none of the clips.
+        """
+        self.clock.ask(self._all if rows is None else rows, index_of(clip, self.clips))
 
     def close_extras(self, **kwargs: Any) -> None:
         self._simulators.clear()
@@ -251,21 +287,23 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
         truncated[rows] = clock.late(rows) & ~terminated[rows]
         self.previous[rows] = actions[rows]
         if failed.any():
-            self.start.failed(self.times[failed])
+            self.start.failed(self.clock.which[failed], self.times[failed])
         self.goal.renew(rows)
         self._look(rows)
-        return self._report.step(rows, self.terminations.flags, failed, diverged, self.times)
+        return self._report.step(rows, self.terminations.flags, failed, diverged, clock.where())
 
-    def _begin(self, rows: Rows, times: Any = None) -> None:
+    def _begin(self, rows: Rows, times: Any = None, clip: Any = None) -> None:
         """New episodes at ``rows``."""
         assert self._random is not None
         luck = np.array([self._random[i].random() for i in rows])
-        drawn = np.array([self.start.time(u) for u in luck.tolist()])
+        which, drawn = self.start.draw(luck)
+        if clip is not None:
+            which[:] = index_of(clip, self.clips)
         if times is not None:
             drawn = np.broadcast_to(np.asarray(times, np.float64), (self.num_envs,))[rows]
             if not np.isfinite(drawn).all():
                 raise HyperparameterError("the time to begin at must be a finite number of seconds")
-        self.clock.begin(rows, drawn)
+        self.clock.begin(rows, which, drawn, luck)
         self.previous[rows], self._ended[rows] = 0.0, False
         self.goal.begin(rows, luck, self.times, self.clock.now)
         self._look(rows)
@@ -273,105 +311,19 @@ class HumanoidImitateVectorEnv(VectorEnv[Any, Any, Any]):
     def _look(self, rows: Rows) -> None:
         """Reference of the steps to come, and what is seen at ``rows``."""
         self.clock.look_ahead(rows)
-        turn = 2.0 * np.pi if self.reference.wraps else np.pi
         view = View(
-            self.physics.state, self.clock.future, self.reference.phase(self.times), turn, self.physics.touching,
+            self.physics.state, self.clock.future, self.clock.phase(), self.clock.turn, self.physics.touching,
             self.previous, self.observation.ends, self.clock.now,
         )  # fmt: skip
         self.observation(view, rows, self._observations)
         if self.goal.seen:
             self.goal.observe(rows, self._observations[:, self.observation.size :])
+        if self.clock.seen:
+            self.clock.observe(view, rows, self._observations[:, -self.clock.seen :])
         if self.mirror:
             self._mirrored[rows] = view.phase[rows] >= 0.5
             seen = rows[self._mirrored[rows]]
             self._observations[seen] = self._reflect(self._observations[seen])
-
-    # -- states: planning and resuming ------------------------------------------------------------------------------------
-
-    def get_states(self) -> Array:
-        """``(n, m)`` float64: everything that the future of each row depends on besides its random generator."""
-        own, touching = self.physics.rows_of_state(), self.physics.touching.astype(np.float64)
-        return np.concatenate((own, self.clock.scalars(), touching, self.previous, self.goal.memory), axis=1)
-
-    def set_states(self, states: Any, rows: Rows | None = None) -> None:
-        """Put rows of :meth:`get_states` back at ``rows`` (default: all); the episodes there go on from them.
-
-        Raises:
-            RecordError: they are not of this environment's width.
-        """
-        rows = self._all if rows is None else np.asarray(rows, np.intp)
-        states = np.asarray(states, np.float64)
-        m, parts, goal = self.physics.batch.nstate, self.physics.skeleton.nbody, self.goal.memory.shape[1]
-        after = m + SCALARS
-        width = after + parts + self.actions.size + goal
-        if states.shape != (len(rows), width):
-            raise RecordError(f"states must be ({len(rows)}, {width}) for this environment, not {states.shape}")
-        self.clock.put_back(rows, states[:, m:after])
-        self.previous[rows] = states[:, after + parts : width - goal]
-        self.goal.memory[rows] = states[:, width - goal :]
-        self.physics.set_rows_of_state(rows, states[:, :m])
-        self.physics.touching[rows] = states[:, after : after + parts] > 0.0
-        self._ended[rows] = False
-        self._look(rows)
-
-    def simulate(self, states: Any, actions: Any) -> Array:
-        """Rewards ``(n, horizon)`` of acting out ``actions`` ``(n, horizon, size)`` from ``states`` ``(n, m)`` or ``(m,)``.
-
-        Nothing happens to this environment. After the end of an episode there is no reward any more.
-        """
-        actions = np.asarray(actions, np.float64)
-        if actions.ndim != 3 or actions.shape[2] != self.actions.size:
-            raise HyperparameterError(f"actions must be (n, horizon, {self.actions.size}), not {actions.shape}")
-        n, horizon = actions.shape[:2]
-        if n not in self._simulators:
-            self._simulators[n] = HumanoidImitateVectorEnv(
-                n, autoreset_mode=AutoresetMode.DISABLED, **self._config  # type: ignore[arg-type]
-            )  # fmt: skip
-        twin = self._simulators[n]
-        if twin._random is None:
-            twin.reset(seed=0)
-        twin.set_states(np.broadcast_to(np.asarray(states, np.float64), (n, np.shape(states)[-1])))
-        rewards, going = np.zeros((n, horizon)), np.ones(n, np.bool_)
-        for t in range(horizon):
-            _, reward, terminated, truncated, _ = twin.step(actions[:, t])
-            rewards[:, t] = np.where(going, reward, 0.0)
-            going &= ~(terminated | truncated)
-        return rewards
-
-    def state_arrays(self) -> dict[str, NDArray[Any]]:
-        arrays = {
-            "states": self.get_states(),
-            "ended": self._ended,
-            "divergences": self.divergences,
-            "sums": self._report.sums,
-        }
-        return arrays | {f"start.{name}": array for name, array in self.start.state_arrays().items()}
-
-    def state_values(self) -> dict[str, Any]:
-        random = None if self._random is None else [dict(g.bit_generator.state) for g in self._random]
-        return {"random": random}
-
-    def load_state(self, arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> None:
-        """Put back what :meth:`state_arrays` and :meth:`state_values` gave.
-
-        Raises:
-            RecordError: they are of another environment, or damaged.
-        """
-        random = values["random"]
-        if random is not None and len(random) != self.num_envs:
-            raise RecordError(f"the state is that of {len(random)} environments, not of {self.num_envs}")
-        for name in ("ended", "divergences"):
-            if arrays[name].shape != (self.num_envs,):
-                raise RecordError(f"the state needs {name} of {self.num_envs} environments")
-        if arrays["sums"].shape != self._report.sums.shape:
-            raise RecordError(f"the state needs sums of {len(self._report.terms)} terms of the reward")
-        self.start.load_state({name.removeprefix("start."): a for name, a in arrays.items() if name[:6] == "start."})
-        self.set_states(arrays["states"])
-        self._ended = arrays["ended"].astype(np.bool_)
-        self.divergences[:], self._report.sums[:] = arrays["divergences"], arrays["sums"]
-        self._random = None if random is None else [generator(0) for _ in random]
-        for mine, saved in zip(self._random or [], random or [], strict=True):
-            mine.bit_generator.state = saved
 
 
 def _seeds(seed: int | Sequence[int | None] | None, n: int) -> list[int | None]:

@@ -21,6 +21,8 @@ VARIANTS = {
     "force": {"action_mode": "residual_force", "reward": "beyondmimic", "anneal": 20, "frames": 3},
     "once": {"clip": ONCE, "reward": "mimickit", "terminate": {"tracking": {"distance": 0.3}}, "start": "fixed"},
     "turning": {"clip": "turn_left", "sync": False, "observe": ("height", "reference", "previous_action")},
+    "selector": {"clip": ["walk", ONCE, "run"], "multi": "selector", "interval": (0.1, 0.4)},
+    "max": {"clip": "turn_left,walk,run", "multi": "max", "goal": "heading", "frames": 2, "start": "fixed"},
 }
 
 

@@ -38,7 +38,7 @@ class Goal:
         remembered: numbers of its own in the memory.
         imitation: preset of the reward that imitation is measured by under this goal. falls: whether a part on the floor
             is a failure then. reached: the unweighted term from which on it is attained. distance: how much farther away
-            than else one looks on from.
+            than else one looks on from. of_several: whether it goes with several clips.
         memory: ``(n, m)`` float64. values: ``(n,)`` the term of the last step, weighted.
     """
 
@@ -50,6 +50,7 @@ class Goal:
     falls: ClassVar[bool] = True
     reached: ClassVar[float] = 1.0
     distance: ClassVar[float] = 1.0
+    of_several: ClassVar[bool] = True
     weight: float
     physics: BatchPhysics
     reference: Reference

@@ -34,7 +34,7 @@ class Throw(Goal):
     (3 numbers), whether it has been hit, place and velocity of the ball from the root (6), whether it is held.
     """
 
-    name, rewarded, seen, remembered = "throw", True, 11, 6
+    name, rewarded, seen, remembered, of_several = "throw", True, 11, 6, False
     distance = 2.4
 
     def __init__(
