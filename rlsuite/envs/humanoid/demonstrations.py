@@ -1,9 +1,7 @@
 """How the reference moves, as the policy would see it: transitions for methods that learn what a motion looks like.
 
-Adversarial motion priors (Peng et al. 2021) tell the body's transitions from the reference's. Both are described by the same
-pieces of the observation: where the parts are, and how the root moves. Velocities and turns of all parts are left out, though
-the paper has them: an explored body trembles, and by its velocities alone it is told from the reference so surely that a
-good walk is rewarded no more than a bad one. Where parts go is in the two places of a transition.
+Adversarial motion priors (Peng et al. 2021) tell the body's transitions from the reference's. Both are described by the
+same pieces of the observation, those that show the body and neither the phase nor the reference.
 """
 
 from __future__ import annotations
@@ -15,8 +13,7 @@ from rlsuite.envs.humanoid.observations import PIECES, Observation, View
 from rlsuite.envs.humanoid.reference import Reference
 from rlsuite.errors import HyperparameterError
 
-# Numbers of each piece: of the velocities the root's own, of the short form its rotation and velocities, and the angles.
-STYLE = {"height": slice(None), "bodies": slice(None), "velocities": slice(3), "joints": slice(12 + 28)}
+STYLE = ("height", "bodies", "rotations", "velocities", "joints")
 
 
 class Demonstrations:
@@ -26,7 +23,7 @@ class Demonstrations:
         dt: seconds of a control step.
 
     Attributes:
-        columns: ``(d,)`` of the observation, those that ``STYLE`` names.
+        columns: ``(d,)`` of the observation, those of the pieces in ``STYLE``.
 
     Raises:
         HyperparameterError: the observation holds none of them.
@@ -37,8 +34,9 @@ class Demonstrations:
         self._names = [name for name in observation.places if name in STYLE]
         if not self._names:
             raise HyperparameterError(f"demonstrations need one of {', '.join(STYLE)} in the observation")
-        every = np.arange(observation.size)
-        self.columns = np.concatenate([every[observation.places[name]][STYLE[name]] for name in self._names])
+        self.columns = np.concatenate(
+            [np.arange(p.start, p.stop) for p in map(observation.places.get, self._names) if p]
+        )
 
     def transitions(self, n: int, rng: np.random.Generator) -> NDArray[np.float32]:
         """``(n, 2, d)``: how ``n`` moments of the clip, drawn uniformly, look, and how each looks one step later."""
