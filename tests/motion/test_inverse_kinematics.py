@@ -1,5 +1,7 @@
 """Jacobians against differences and MuJoCo; reachable targets are reached, limits kept, optima are optima."""
 
+from dataclasses import replace
+
 import mujoco
 import numpy as np
 import pytest
@@ -164,6 +166,48 @@ def test_a_reference_holds_what_no_target_asks_for():
         skeleton, np.zeros((1, 1)), targets, reference=np.array([[-0.2]]), reference_weight=0.3, iterations=50
     )
     np.testing.assert_allclose(found.qpos, (0.25 * 0.6 + 0.09 * -0.2) / (0.25 + 0.09), atol=1e-7)
+
+
+def test_a_step_is_taken_against_the_floor_ahead():
+    """A ball 0.4 above the floor is asked for a place 0.5 below it: the minimum of w^2 (z + 0.5)^2 + f^2 min(0, z)^2, though
+    the floor's pull begins only on the way, is found in two steps; sideways it goes all the way."""
+    joints = '<joint type="slide" axis="0 0 1"/><joint name="x" type="slide" axis="1 0 0"/>'
+    text = f'<mujoco><worldbody><body name="ball">{joints}<geom size="0.1"/></body></worldbody></mujoco>'
+    skeleton = Skeleton.from_model(mujoco.MjModel.from_xml_string(text), "ball")
+    floor = ik.Floor((0,), np.zeros((1, 3)), np.zeros((1, 1)), 9.0)
+    targets = ik.Targets(
+        (0,), np.zeros((1, 3)), np.array([[[0.3, 0.0, -0.5]]]), np.array([2.0]), (), np.zeros((1, 0, 4)), np.zeros(0), floor
+    )  # fmt: skip
+    found = ik.solve(skeleton, np.array([[0.4, 0.0]]), targets, iterations=3)
+    np.testing.assert_allclose(found.qpos, [[-0.5 * 4.0 / (4.0 + 81.0), 0.3]], atol=1e-6)
+    assert found.iterations[0] <= 3
+
+
+def test_poses_above_the_floor_are_optima():
+    """Soles are drawn below the floor by their targets; every frame converges, and its gradient vanishes."""
+    skeleton, rng = body.skeleton(), np.random.default_rng(8)
+    wanted = poses(skeleton, rng, 60, 0.2)
+    targets = targets_of(skeleton, wanted)
+    feet = tuple(skeleton.body(name) for name in skeleton.feet)
+    place, _ = kinematics.forward(skeleton, wanted)
+    heights = place[:, feet, 2] + rng.uniform(-0.02, 0.05, (60, 2))
+    targets = replace(targets, floor=ik.Floor(feet, np.zeros((2, 3)), heights, 12.0))
+    start = ik.within_limits(skeleton, sampling.integrate(skeleton, wanted, rng.normal(0, 0.1, (60, skeleton.nv))))
+    assert ik.solve(skeleton, start, targets, iterations=12, gain=2e-3).converged.all()
+    found = ik.solve(skeleton, start, targets, iterations=300, tolerance=1e-10)
+    place, quat = kinematics.forward(skeleton, found.qpos)
+    move, turn = jacobians(skeleton, found.qpos, targets.point_bodies)
+    below = np.maximum(0.0, heights - place[:, feet, 2])
+    assert (below.max(axis=1) > 0.0).mean() > 0.5
+    gradient = np.einsum("tnkv,tnk->tv", move, targets.positions - place) + 0.01 * np.einsum(
+        "tnkv,tnk->tv", turn, rot.log(rot.multiply(targets.rotations, rot.conjugate(quat)))
+    )
+    gradient += 144.0 * np.einsum("tnv,tn->tv", move[:, feet, 2], below)
+    limits = skeleton.qpos_range[7:]
+    free = np.concatenate(
+        (np.ones((60, 6), bool), (found.qpos[:, 7:] > limits[:, 0]) & (found.qpos[:, 7:] < limits[:, 1])), axis=1
+    )
+    assert np.abs(gradient[free]).max() < 1e-5
 
 
 def test_frames_do_not_see_each_other():
