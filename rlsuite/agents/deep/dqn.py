@@ -295,20 +295,23 @@ class DeepQLearning(DeepAgent):
     def gradient(self, atoms: Tensor, batch: Minibatch, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """:meth:`losses`, and the gradient of their weighted mean with respect to ``atoms``.
 
-        That of Huber's loss is the error, clipped to [-1, 1]; autograd differentiates the others.
+        That of Huber's loss is the error, clipped to [-1, 1]; that of the divergence with respect to the logits is the
+        difference of the probabilities; autograd differentiates the quantiles' loss.
         """
-        if self.hyperparameters.distributional == "none":
-            losses, errors = self.losses(atoms, batch, target)
-            each = errors.clamp(-1, 1) * batch.weights / len(errors)
-            return (
-                losses,
-                errors,
-                torch.zeros_like(atoms).scatter_(1, batch.actions.view(-1, 1, 1), each.view(-1, 1, 1)),
-            )
-        with torch.enable_grad():
-            losses, errors = self.losses(atoms.requires_grad_(), batch, target)
-            (gradient,) = torch.autograd.grad((losses * batch.weights).mean(), atoms)
-        return losses.detach(), errors, gradient
+        kind = self.hyperparameters.distributional
+        if kind == "quantile":
+            with torch.enable_grad():
+                losses, errors = self.losses(atoms.requires_grad_(), batch, target)
+                (gradient,) = torch.autograd.grad((losses * batch.weights).mean(), atoms)
+            return losses.detach(), errors, gradient
+        losses, errors = self.losses(atoms, batch, target)
+        if kind == "none":
+            each = errors.clamp(-1, 1)[:, None]
+        else:
+            each = of_action(atoms, batch.actions).softmax(1) - target
+        each = each * (batch.weights / len(losses))[:, None]
+        index = batch.actions.view(-1, 1, 1).expand(-1, 1, atoms.shape[2])
+        return losses, errors, torch.zeros_like(atoms).scatter_(1, index, each[:, None])
 
 
 class DQN(DeepQLearning):

@@ -6,12 +6,18 @@ with respect to the outputs
     dW_i = g_i h_{i-1}^T,   db_i = g_i,   g_{i-1} = (W_i^T g_i) * f'(h_{i-1})
 
 where f' is a function of the activation itself: [h > 0] for ReLU, 1 - h^2 for tanh, min(h, 0) + 1 for ELU.
+
+A noisy layer (Fortunato et al. 2018) has weights W + S * e_out e_in^T and biases b + s * e_out; those of W and b are the
+gradients above, and
+
+    dS = dW * e_out e_in^T,   ds = db * e_out.
 :mod:`~rlsuite.agents.deep.batched_perceptrons` does the same for several networks at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -61,3 +67,40 @@ class Perceptron:
             torch.sum(gradient, 0, out=bias_gradient)
             if i:
                 gradient = self.derivative(gradient @ self.parameters[i][0], self.inputs[i])
+
+
+class NoisyPerceptron(Perceptron):
+    """The same for :class:`~q_networks.NoisyLinear` layers, whose noise is read anew at every pass."""
+
+    def __init__(self, layers: Iterable[nn.Module], activation: str) -> None:
+        noisy: list[Any] = [layer for layer in layers if isinstance(layer, nn.Linear)]
+        super().__init__(noisy, activation)
+        self.scales = [(layer.weight_sigma.detach(), layer.bias_sigma.detach()) for layer in noisy]
+        self.scale_gradients = [(layer.weight_sigma.grad, layer.bias_sigma.grad) for layer in noisy]
+        self.noise = [(layer.noise_in, layer.noise_out) for layer in noisy]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        self.inputs = []
+        last = len(self.parameters) - 1
+        for i, ((weight, bias), (scale, bias_scale), (e_in, e_out)) in enumerate(
+            zip(self.parameters, self.scales, self.noise, strict=True)
+        ):
+            self.inputs.append(x)
+            noise = torch.addmm(bias_scale, x * e_in, scale.t()).mul_(e_out)
+            x = torch.addmm(bias, x, weight.t()).add_(noise)
+            if i < last:
+                x = self.activate(x)
+        return x
+
+    def backward(self, gradient: Tensor) -> None:
+        for i in reversed(range(len(self.parameters))):
+            (weight_gradient, bias_gradient), (e_in, e_out) = self.gradients[i], self.noise[i]
+            scale_gradient, bias_scale_gradient = self.scale_gradients[i]
+            assert weight_gradient is not None and bias_gradient is not None
+            torch.mm(gradient.t(), self.inputs[i], out=weight_gradient)
+            torch.sum(gradient, 0, out=bias_gradient)
+            torch.mul(weight_gradient, e_in, out=scale_gradient).mul_(e_out[:, None])
+            torch.mul(bias_gradient, e_out, out=bias_scale_gradient)
+            if i:
+                through_noise = ((gradient * e_out) @ self.scales[i][0]).mul_(e_in)
+                gradient = self.derivative((gradient @ self.parameters[i][0]).add_(through_noise), self.inputs[i])

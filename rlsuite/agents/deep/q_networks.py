@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rlsuite.agents.deep.networks import ACTIVATIONS, encoder_for
-from rlsuite.agents.deep.perceptron import Perceptron
+from rlsuite.agents.deep.perceptron import NoisyPerceptron, Perceptron
 
 
 class NoisyLinear(nn.Linear):
@@ -115,8 +115,9 @@ class QNetwork(nn.Module):
 
         Call it when the parameters are where they will stay.
         """
-        if not self.noisy and Perceptron.covers(self.activation) and not any(True for _ in self.encoder.parameters()):
-            self.perceptron = Perceptron((*self.body, self.head), self.activation)
+        if Perceptron.covers(self.activation) and not any(True for _ in self.encoder.parameters()):
+            kind = NoisyPerceptron if self.noisy else Perceptron
+            self.perceptron = kind((*self.body, self.head), self.activation)
 
     def evaluate(self, observations: Any) -> Tensor:
         """:meth:`forward`, unknown to autograd."""

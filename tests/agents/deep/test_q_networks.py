@@ -114,9 +114,25 @@ def test_written_out_passes_are_those_of_autograd(activation, dueling, n_atoms):
     torch.testing.assert_close(flat.gradient, expected)
 
 
-@pytest.mark.parametrize("kwargs", [{"noise_scale": 0.5}, {"activation": "silu"}])
-def test_networks_that_are_not_written_out_evaluate_the_same(kwargs):
-    net = network(**kwargs)
+@pytest.mark.parametrize(("activation", "dueling"), list(product(["relu", "tanh", "elu"], [False, True])))
+def test_written_out_passes_of_noisy_networks_are_those_of_autograd(activation, dueling):
+    net = network(activation=activation, dueling=dueling, n_atoms=4, noise_scale=0.5)
+    flat = FlatParameters(net)
+    net.write_out()
+    weights, generator = torch.randn(7, 3, 4), torch.Generator().manual_seed(3)
+    for _ in range(2):  # the noise is that of the moment
+        net.reset_noise(generator)
+        flat.gradient.zero_()
+        (net(X) * weights).sum().backward()
+        expected = flat.gradient.clone()
+        flat.gradient.fill_(17.0)
+        assert torch.equal(net.evaluate(X), net(X))
+        net.backward(weights)
+        torch.testing.assert_close(flat.gradient, expected)
+
+
+def test_networks_that_are_not_written_out_evaluate_the_same():
+    net = network(activation="silu")
     net.write_out()
     assert net.perceptron is None
     torch.testing.assert_close(net.evaluate(X), net(X))
