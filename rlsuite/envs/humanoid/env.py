@@ -95,8 +95,9 @@ class HumanoidImitateEnv(gym.Env[Any, Any]):
     * `sync=True`: at every cycle the reference moves to where the body is on the ground.
     * `horizon=None`: seconds; more than 20 needs `max_episode_steps` as well.
     * `self_collision=False`: whether limbs collide.
-    * `mirror=False`: whether the second half of every cycle is seen, and acted on, with left and right exchanged, so that
-      what is learned of one half serves the other; `"auto"`: where the clip's halves are each other's mirror images.
+    * `mirror=False`: what is seen, and acted on, with left and right exchanged, so that what is learned of one side serves
+      the other: `"halves"`, the second half of every cycle; `"lean"`, a body that leans to its right; `"auto"`, the former
+      where the clip's halves are each other's mirror images, the latter where the clip is its own.
     * `anneal=2000000`: control steps of one simulation over which the root force fades.
     * `goal=None`: `heading`, `location`, `strike`, `throw`, `get_up` or `push`, or `{name: {keyword: number}}`; what it asks
       is described by the environment of its name, and appended to the observation.

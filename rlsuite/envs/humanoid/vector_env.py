@@ -24,7 +24,7 @@ from rlsuite.envs.humanoid.goals import make_goal, mixture
 from rlsuite.envs.humanoid.kernels import Array, Rows
 from rlsuite.envs.humanoid.max_composite import MaxComposite, MaxReward
 from rlsuite.envs.humanoid.medley import Clip, checked_multi, clips_of, index_of
-from rlsuite.envs.humanoid.mirroring import Part, Reflection, is_mirrored, of_actions, of_observations
+from rlsuite.envs.humanoid.mirroring import Lean, Part, Reflection, chosen, of_actions, of_observations
 from rlsuite.envs.humanoid.observations import DEFAULT, Observation, View
 from rlsuite.envs.humanoid.physics import BatchPhysics
 from rlsuite.envs.humanoid.presets import reward_terms
@@ -128,21 +128,18 @@ class HumanoidImitateVectorEnv(States, VectorEnv[Any, Any, Any]):
         touching = np.stack([reference.touching for reference in self.references])
         self.terminations = Terminations(terminate, skeleton, touching, num_envs, self.clock.which)
         self.start = Starts(start, self.clips)
-        mirrors = [is_mirrored(mirror, reference, self.observation, self.goal.seen) for reference in self.references]
-        self.mirror = all(mirrors)
+        mirrors = {chosen(mirror, reference, self.observation, self.goal.seen) for reference in self.references}
+        self.mirror = mirrors.pop() if len(mirrors) == 1 else None
         if self.mirror:
-            for reference in self.references:
-                if not reference.wraps:
-                    raise HyperparameterError(f"mirror is for cycles, and clip {reference.clip.name!r} is played once")
-            if self.goal.seen:
-                raise HyperparameterError(f"goal {self.goal.name!r} is not mirrored: choose mirror=False")
             self._reflect_actions = of_actions(skeleton, self.actions.size)
 
             def part(of: Observation) -> Part:
-                reflection = of_observations(skeleton, of, frames, self.actions.size)
+                later = self.mirror == "halves"
+                reflection = of_observations(skeleton, of, frames, self.actions.size, later=later)
                 return reflection.index.tolist(), reflection.sign.tolist()
 
             self._reflect = Reflection.of(part(self.observation), *self.clock.mirrored(part))
+            self._leans = Lean(skeleton)
         self._config = {
             "clip": self.clips, "multi": multi, "interval": interval, "reward": terms, "action_mode": action_mode,
             "action_scale": action_scale, "terminate": dict(self.terminations.limits.values), "start": start,
@@ -321,7 +318,10 @@ class HumanoidImitateVectorEnv(States, VectorEnv[Any, Any, Any]):
         if self.clock.seen:
             self.clock.observe(view, rows, self._observations[:, -self.clock.seen :])
         if self.mirror:
-            self._mirrored[rows] = view.phase[rows] >= 0.5
+            if self.mirror == "halves":
+                self._mirrored[rows] = view.phase[rows] >= 0.5
+            else:
+                self._leans(rows, self.physics.state, self._mirrored)
             seen = rows[self._mirrored[rows]]
             self._observations[seen] = self._reflect(self._observations[seen])
 

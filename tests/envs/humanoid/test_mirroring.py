@@ -1,4 +1,4 @@
-"""The mirror: twice is nothing, physics and rewards do not notice it, and the half of a cycle is where it is looked into."""
+"""The mirror: twice is nothing, physics and rewards do not notice it, and it is looked into where it should be."""
 
 from dataclasses import replace
 
@@ -10,6 +10,8 @@ from rlsuite.envs.humanoid.mirroring import asymmetry, of_actions, of_observatio
 from rlsuite.envs.humanoid.observations import PIECES
 from rlsuite.errors import HyperparameterError
 from rlsuite.motion import editing
+from rlsuite.motion import rotations as rot
+from rlsuite.motion.body import FEET
 from rlsuite.motion.catalogue import find
 
 SEEN = tuple(name for name in PIECES if name not in ("share", "phase"))
@@ -78,12 +80,33 @@ def test_what_has_no_mirror(make):
         make(1, mirror="yes")
 
 
+@pytest.mark.parametrize("observe", [("joints", "share"), (*SEEN, "phase")])
+def test_a_body_that_leans_to_its_right_is_seen_in_the_mirror(make, observe):
+    plain, mirrored = (make(6, clip="jump", observe=observe, mirror=mirror) for mirror in (False, "lean"))
+    skeleton = plain.reference.skeleton
+    reflect = of_observations(skeleton, plain.observation, 1, 28, later=False)
+    reflect_actions = of_actions(skeleton, 28)
+    expected, seen = plain.reset(seed=0)[0], mirrored.reset(seed=0)[0]
+    leaning = []
+    for actions in np.random.default_rng(0).uniform(-1.0, 1.0, (12, 6, 28)):
+        state, feet = plain.physics.state, [skeleton.body(foot) for foot in FEET]
+        away = state.com + 0.3 * state.com_velocity - state.position[:, feet].mean(axis=1)
+        right = rot.rotate(rot.conjugate(rot.heading(state.rotation[:, 0])), away)[:, 1:2] < 0.0
+        leaning.append(right)
+        assert_array_equal(seen, np.where(right, reflect(expected), expected))
+        expected, rewards, *_ = plain.step(actions)
+        seen, others, *_ = mirrored.step(np.where(right, reflect_actions(actions), actions))
+        assert_array_equal(others, rewards)
+    assert 0.0 < np.mean(leaning) < 1.0
+
+
 @pytest.mark.parametrize(
-    ("clip", "alike"), [("walk", True), ("turn_left", True), ("jump", False), ("cartwheel", False)]
+    ("clip", "mirror"), [("walk", "halves"), ("turn_left", "halves"), ("jump", "lean"), ("cartwheel", None)]
 )
-def test_auto_mirrors_gaits(make, clip, alike):
+def test_auto_mirrors_what_is_its_own_mirror_image(make, clip, mirror):
     env = make(1, clip=clip, mirror="auto")
-    assert env.mirror is alike
-    assert (asymmetry(env.reference) < 0.1) is alike
-    assert not make(1, clip=replace(find(clip), loop="once"), mirror="auto").mirror
-    assert not make(1, clip=clip, mirror="auto", observe=("joints", "share")).mirror
+    assert env.mirror == mirror
+    assert (asymmetry(env.reference) < 0.1) is (mirror == "halves")
+    once = make(1, clip=replace(find(clip), loop="once"), mirror="auto").mirror
+    assert once == ("lean" if asymmetry(env.reference, 0.0) < 0.1 else None)
+    assert make(1, clip=clip, mirror="auto", observe=("joints", "share")).mirror == once
