@@ -85,7 +85,12 @@ def sole_points(skeleton: Skeleton) -> tuple[SolePoint, ...]:
 
 def positions(skeleton: Skeleton, points: tuple[SolePoint, ...], qpos: ArrayLike) -> Array:
     """``(T, n, 3)`` of sole points in the world."""
-    place, quat = kinematics.forward(skeleton, qpos)
+    return on_bodies(kinematics.forward(skeleton, qpos), points)
+
+
+def on_bodies(placed: tuple[Array, Array], points: tuple[SolePoint, ...]) -> Array:
+    """The same for bodies that are placed already: ``(T, nbody, 3)`` and ``(T, nbody, 4)``."""
+    place, quat = placed
     bodies = [point.body for point in points]
     return place[..., bodies, :] + rot.rotate(quat[..., bodies, :], np.array([point.offset for point in points]))
 

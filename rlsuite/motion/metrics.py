@@ -158,7 +158,7 @@ def sole_points(clip: MotionClip) -> Array:
     Our humanoid stands on z = 0; for other skeletons the ground is judged from the motion.
     """
     points = contacts.sole_points(clip.skeleton)
-    places = contacts.positions(clip.skeleton, points, clip.qpos)
+    places = contacts.on_bodies(clip.bodies, points)
     places[..., 2] -= np.array([point.clearance for point in points])
     if clip.skeleton.shape is None:
         places[..., 2] -= contacts.ground_height(places[..., 2], contacts.speeds(places, clip.fps))

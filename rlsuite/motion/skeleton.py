@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -216,18 +216,24 @@ class Skeleton:
         For a body with a free joint the turn is that of ``qpos`` itself, in the world.
         """
         qpos = np.asarray(qpos, np.float64)
-        turns = np.broadcast_to(rot.IDENTITY, (*qpos.shape[:-1], self.nbody, 4)).copy()
-        for joint, at in zip(self.joints, self.qpos_address, strict=True):
-            if joint.kind == "free":
-                turn = rot.normalize(qpos[..., at + 3 : at + 7])
-            elif joint.kind == "ball":
-                turn = rot.normalize(qpos[..., at : at + 4])
-            elif joint.kind == "hinge":
-                turn = rot.from_axis_angle(joint.axis, qpos[..., at] - joint.reference)
-            else:
-                continue
-            turns[..., joint.body, :] = rot.multiply(turns[..., joint.body, :], turn)
+        turns = np.empty((*qpos.shape[:-1], self.nbody, 4))
+        for body in range(self.nbody):
+            turns[..., body, :] = self.local_rotation(qpos, body)
         return turns
+
+    def local_rotation(self, qpos: ArrayLike, body: int) -> Array:
+        """``(..., 4)`` of one body; see :meth:`local_rotations`."""
+        qpos = np.asarray(qpos, np.float64)
+        turns = []
+        for j in self.joints_of[body]:
+            joint, at = self.joints[j], self.qpos_address[j]
+            if joint.kind == "free":
+                turns.append(rot.normalize(qpos[..., at + 3 : at + 7]))
+            elif joint.kind == "ball":
+                turns.append(rot.normalize(qpos[..., at : at + 4]))
+            elif joint.kind == "hinge":
+                turns.append(rot.from_axis_angle(joint.axis, qpos[..., at] - joint.reference))
+        return reduce(rot.multiply, turns) if turns else np.broadcast_to(rot.IDENTITY, (*qpos.shape[:-1], 4))
 
     def with_local_rotations(self, qpos: ArrayLike, turns: ArrayLike, near: ArrayLike | None = None) -> Array:
         """``qpos`` with its rotations replaced, so that :meth:`local_rotations` of the result is ``turns``.

@@ -78,7 +78,7 @@ def sole(clip: MotionClip, solids: Solids | Soles, foot: str) -> Array:
     """``(T, P, 3)`` points of a foot: corners of its solid parts, and those that its skeleton names on the sole."""
     owners, points = solids.points
     named = tuple(point for point in contacts.sole_points(clip.skeleton) if point.foot == foot)
-    places = contacts.positions(clip.skeleton, named, clip.qpos)
+    places = contacts.on_bodies(clip.bodies, named)
     places[..., 2] -= np.array([point.clearance for point in named])
     return np.concatenate((points[:, owners == clip.skeleton.body(foot)], places), axis=1)
 

@@ -72,6 +72,8 @@ def ways_in_range(skeleton: Skeleton, body: int, qpos: Array) -> tuple[Array, Ar
     ranges; no sweep raises the distance. What is left is a bound from above on the true distance, and 0 (to
     rounding) for turns that can be reached.
     """
+    from rlsuite.motion.compiled.hinges import nearest
+
     hinges = [j for j in skeleton.joints_of[body] if skeleton.joints[j].kind == "hinge"]
     columns = hinge_columns(skeleton, body)
     low, high = skeleton.qpos_range[columns].T
@@ -83,7 +85,9 @@ def ways_in_range(skeleton: Skeleton, body: int, qpos: Array) -> tuple[Array, Ar
     other = recorded * np.array([1.0, -1.0, 1.0])[: len(hinges)] + np.pi
     starts = [angles - 2.0 * np.pi * np.round((angles - middle) / (2.0 * np.pi)) for angles in (recorded, other)]
     starts.append(np.broadcast_to(middle, recorded.shape))
-    ways = np.stack([_descend(axes, np.clip(s, low, high), target, low, high, reference) for s in starts])
+    ways = np.stack([np.clip(start, low, high) for start in starts])
+    for way in ways:
+        nearest(axes, way, target, low.copy(), high.copy(), reference, _SWEEPS)
     left = np.stack([rot.angle_between(_turn(axes, angles - reference), target) for angles in ways])
     return ways, np.where(left < 1e-7, 0.0, left)
 
@@ -93,26 +97,6 @@ def _turn(axes: Array, angles: Array) -> Array:
     for i, axis in enumerate(axes):
         turn = rot.multiply(turn, rot.from_axis_angle(axis, angles[:, i]))
     return turn
-
-
-def _descend(axes: Array, angles: Array, target: Array, low: Array, high: Array, reference: Array) -> Array:
-    angles = angles.copy()
-    for _ in range(_SWEEPS):
-        before = angles.copy()
-        for i, axis in enumerate(axes):
-            left = _turn(axes[:i], angles[:, :i] - reference[:i])
-            right = _turn(axes[i + 1 :], angles[:, i + 1 :] - reference[i + 1 :])
-            wanted = rot.multiply(rot.conjugate(left), rot.multiply(target, rot.conjugate(right)))
-            angle = rot.twist_angle(wanted, axis) + reference[i]
-            angle += 2.0 * np.pi * np.round((angles[:, i] - angle) / (2.0 * np.pi))
-            # of the angles outside the range the end that is nearer round the circle is the better one
-            ends = np.stack((np.full(len(angle), low[i]), np.full(len(angle), high[i])))
-            away = np.abs((ends - angle + np.pi) % (2.0 * np.pi) - np.pi)
-            nearer = np.where(away[0] <= away[1], low[i], high[i])
-            angles[:, i] = np.where((angle >= low[i]) & (angle <= high[i]), angle, nearer)
-        if np.abs(angles - before).max(initial=0.0) < 1e-9:
-            break
-    return angles
 
 
 def speeds(clip: MotionClip, limits: Limits) -> list[Finding]:

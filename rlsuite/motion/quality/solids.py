@@ -107,7 +107,7 @@ class Soles:
 
     def __init__(self, clip: MotionClip) -> None:
         points = contacts.sole_points(clip.skeleton)
-        place = contacts.positions(clip.skeleton, points, clip.qpos)
+        place = contacts.on_bodies(clip.bodies, points)
         place[..., 2] -= np.array([point.clearance for point in points])
         owners = [clip.skeleton.body(point.foot) for point in points]
         self.clip, self.bodies, self.lowest = clip, np.array(owners, np.intp), place[..., 2]

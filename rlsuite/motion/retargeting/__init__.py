@@ -231,7 +231,7 @@ def _report(
         if role in goal.rotation
     }
     beyond = np.abs(inverse_kinematics.within_limits(skeleton, qpos) - qpos)
-    stood = contacts_.positions(skeleton, soles.points, qpos) if soles.points else np.zeros((len(qpos), 0, 3))
+    stood = contacts_.on_bodies(result.bodies, soles.points) if soles.points else np.zeros((len(qpos), 0, 3))
     touching = soles.touching[middle]
     return Report(
         source=clip.skeleton.name,

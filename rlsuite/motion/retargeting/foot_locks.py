@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,6 +137,7 @@ def stood(
     return goal, Soles(points, wanted, locked, touching, labels, by_foot, label, offset, up, ground)
 
 
+@lru_cache(maxsize=64)
 def _corners(skeleton: Skeleton, points: tuple[SolePoint, ...]) -> tuple[NDArray[np.intp], Array, Array]:
     """Bodies ``(k,)``, offsets ``(k, 3)`` and reach ``(k,)`` of a body's solid parts, or else of its soles."""
     model = solids.model_of(skeleton)
@@ -183,7 +185,7 @@ def lock(
         columns = [i for i, point in enumerate(points) if point.foot == foot]
         if not columns:
             continue  # the upper of two links that make one ankle
-        layout = _layout(skeleton, [points[i] for i in columns])
+        layout = _layout(skeleton, tuple(points[i] for i in columns))
         queue = runs(touching[:, columns].any(axis=1))
         while queue:
             a, b = queue.pop()
@@ -221,9 +223,10 @@ def _rigid(places: Array, points: tuple[SolePoint, ...], touching: Mask) -> Arra
     return out
 
 
-def _layout(skeleton: Skeleton, points: list[SolePoint]) -> Array:
+@lru_cache(maxsize=64)
+def _layout(skeleton: Skeleton, points: tuple[SolePoint, ...]) -> Array:
     """``(k, 2)`` where the points of one flat sole are, seen from above, about their middle."""
-    places = contacts.positions(skeleton, tuple(points), skeleton.rest_qpos)[:, :2]
+    places = contacts.positions(skeleton, points, skeleton.rest_qpos)[:, :2]
     return np.asarray(places - places.mean(axis=0))
 
 

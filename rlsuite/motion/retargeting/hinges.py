@@ -60,7 +60,7 @@ def set_turn(skeleton: Skeleton, body: int, turn: Array, qpos: Array, fps: float
             reference = np.array([skeleton.joints[j].reference for j in joints])
             ranges = np.array([skeleton.joints[j].range or (-np.inf, np.inf) for j in joints]) - reference[:, None]
             qpos[:, columns] = _angles(axes, ranges, turn, fps) + reference
-    return skeleton.local_rotations(qpos)[:, body] if joints else np.broadcast_to(rot.IDENTITY, turn.shape)
+    return skeleton.local_rotation(qpos, body)
 
 
 def _angles(axes: Array, ranges: Array, turn: Array, fps: float) -> Array:

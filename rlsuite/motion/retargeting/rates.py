@@ -62,7 +62,7 @@ def _at_rest(clip: MotionClip, qpos: Array, labels: Mask, before: NDArray[np.int
     """Poses ``(T, nq)`` with points of standing feet, ``labels (T, feet)``, where the clip has them."""
     skeleton = clip.skeleton
     points = contacts.sole_points(skeleton)
-    places = contacts.positions(skeleton, points, clip.qpos)
+    places = contacts.on_bodies(clip.bodies, points)
     way = places[before + 1] - places[before]
     feet = [clip.contact_names.index(point.foot) for point in points]
     rest = labels[:, feet] & (np.linalg.norm(way, axis=-1) < RESTING)
