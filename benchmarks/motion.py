@@ -32,6 +32,8 @@ AIMS = {
     "kinematics/over-mj_kinematics-loop": 1.0,
     "sampling/over-slerp-loop": 1.0,
     "retarget/real-time": 10.0,
+    "retarget/slowest": 10.0,
+    "import/slowest": 10.0,
 }
 
 
