@@ -26,7 +26,12 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         epilog="example:  rlsuite imitate --clip walk --minutes 30",
     )
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--clip", metavar="CLIP", help=CLIP_HELP)
+    what.add_argument("--clip", nargs="+", metavar="CLIP", help=f"{CLIP_HELP}; several with --multi")
+    parser.add_argument(
+        "--multi",
+        choices=("selector", "max"),
+        help="several clips: selector: the one wanted, which changes at random; max: whichever the body performs best",
+    )
     parser.add_argument(
         "--goal", metavar="NAME", help="heading, location, strike, throw, getup or push; each has a clip of its own"
     )
@@ -92,18 +97,24 @@ def make_plan(arguments: argparse.Namespace) -> TrainingPlan:
         given.setdefault("n_envs", 64)
     given["hyperparameters"] = values_for(algo, arguments.assignments) if arguments.assignments else {}
     env_kwargs = parse_env_kwargs([env_id], arguments.env_kwargs)[env_id]
-    if "clip" in env_kwargs:
-        raise HyperparameterError("--env-kwargs clip: the clip is named by --clip")
+    if "clip" in env_kwargs or "multi" in env_kwargs:
+        raise HyperparameterError("--env-kwargs: clips are named by --clip, and how to perform several by --multi")
     if arguments.goal is not None:
         _require_goal(env_id, env_kwargs)
     if arguments.reward is not None:
         reward_terms(arguments.reward)
         env_kwargs["reward"] = arguments.reward
-    clip, source, imported = prepare(arguments.clip or all_arguments(env_id, {})["clip"])
-    if imported is not None and not arguments.show_config:
-        tell(source, imported)
+    prepared = [prepare(name) for name in arguments.clip or [all_arguments(env_id, {})["clip"]]]
+    for _, source, imported in prepared:
+        if imported is not None and not arguments.show_config:
+            tell(source, imported)
+    clips = [clip for clip, _, _ in prepared]
+    if (len(clips) > 1) != (arguments.multi is not None):
+        raise HyperparameterError("several clips after --clip need --multi selector or --multi max, and one takes none")
+    if arguments.multi is not None:
+        env_kwargs["multi"] = arguments.multi
     given["env"] = env_id
-    return plan_imitation(clip, given | {"env_kwargs": env_kwargs}, out=arguments.out, name=arguments.name)
+    return plan_imitation(clips, given | {"env_kwargs": env_kwargs}, out=arguments.out, name=arguments.name)
 
 
 def _require_goal(env_id: str, env_kwargs: dict[str, Any]) -> None:
@@ -120,7 +131,7 @@ def _require_goal(env_id: str, env_kwargs: dict[str, Any]) -> None:
 
 
 def _require_no_settings(arguments: argparse.Namespace) -> None:
-    names = (*train.SETTINGS, "goal", "reward", "assignments", "env_kwargs", "name")
+    names = (*train.SETTINGS, "goal", "multi", "reward", "assignments", "env_kwargs", "name")
     chosen = [name for name in names if name not in ("algo", "n_timesteps") and getattr(arguments, name, None)]
     if chosen:
         raise HyperparameterError(

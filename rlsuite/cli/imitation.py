@@ -11,6 +11,8 @@ from rlsuite.cli.motion import clips
 from rlsuite.errors import HyperparameterError, InvalidEnvironmentError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from rlsuite.experiments.imitation.episodes import Episode
     from rlsuite.experiments.imitation.performers import Performer
 
@@ -20,7 +22,9 @@ PLAY_SECONDS = 10.0  # of a film, where nothing else is said
 
 def evaluate(arguments: argparse.Namespace) -> int:
     """Measure a policy, print the table, and write it beside the run as JSON."""
-    from rlsuite.experiments.imitation.evaluation import EPISODES
+    from rlsuite.envs.humanoid.medley import clips_of
+    from rlsuite.experiments.imitation.episodes import clip_names
+    from rlsuite.experiments.imitation.evaluation import EPISODES, evaluate_each, led
     from rlsuite.experiments.imitation.evaluation import evaluate as measure
     from rlsuite.experiments.records import plain
     from rlsuite.files import write_atomically
@@ -34,6 +38,13 @@ def evaluate(arguments: argparse.Namespace) -> int:
         performer.act, performer.env_kwargs, episodes=episodes, seed=run_seeds(arguments.seed).evaluation
     )
     result = {**performer.about, "policy": _how(arguments), "seed": arguments.seed, **plain(found)}
+    multi = performer.env_kwargs.get("multi")
+    if multi is not None:
+        names = clip_names(clips_of(performer.env_kwargs["clip"]))
+        result["clip_shares"] = led(played, names)
+    if multi == "selector":
+        seed = run_seeds(arguments.seed).evaluation
+        result["clips"] = plain(evaluate_each(performer.act, performer.env_kwargs, episodes=episodes, seed=seed))
     written = None
     if performer.folder is not None:
         written = performer.folder / f"imitation-{performer.about['checkpoint']}.json"
@@ -60,22 +71,29 @@ def play(arguments: argparse.Namespace) -> int:
     if files and arguments.episodes != 1:
         raise HyperparameterError("--episodes is for other environments; a film of a clip shows one")
     performer = _performer(arguments)
+    if arguments.clip and (performer.env_kwargs.get("multi") != "selector" or not files):
+        raise HyperparameterError(
+            "--clip chooses among the clips of a policy that was trained with --multi selector, for --video, --strip or "
+            "--rollout; in the browser there are buttons"
+        )
     if files:
         return _write(arguments, performer)
     return _live(arguments, performer)
 
 
 def _write(arguments: argparse.Namespace, performer: Performer) -> int:
-    from rlsuite.experiments.imitation.episodes import evaluation_env
+    from rlsuite.experiments.imitation.episodes import evaluation_env, lasting
     from rlsuite.experiments.imitation.episodes import play as perform
     from rlsuite.motion import clip_files
     from rlsuite.seeding import run_seeds
 
     seconds = arguments.seconds or PLAY_SECONDS
-    env = evaluation_env(performer.env_kwargs, 1, seconds=seconds)
-    options = None if env.reference.wraps else {"time": 0.0}
+    chosen = {"interval": None} if arguments.clip else {}
+    env = evaluation_env({**performer.env_kwargs, **chosen}, 1, seconds=seconds)
+    options = None if lasting(env) else {"time": 0.0}
     cycle = env.reference.duration
-    (episode,) = perform(performer.act, env, run_seeds(arguments.seed).evaluation, options=options)
+    seed = run_seeds(arguments.seed).evaluation
+    (episode,) = perform(performer.act, env, seed, options=options, wanted=arguments.clip or ())
     env.close()
     if arguments.video:
         _film(arguments.video, episode, None)
@@ -162,7 +180,31 @@ def _print_table(performer: Performer, result: dict[str, Any]) -> None:
             text = {"falls": f"{value}", **dict.fromkeys(SHARES, f"{100 * value:.0f}")}.get(name, _number(value))
             most = "at least " if unit == "N" and value > 0.99 * MOST else ""
             table.add_row(title, most + text, "%" if name in SHARES else unit)
-    OutputConsole().print(table)
+    for name, share in result.get("clip_shares", {}).items():
+        table.add_row(f"{name}: time", f"{100 * share:.0f}", "%")
+    console = OutputConsole()
+    console.print(table)
+    if "clips" in result:
+        console.print(_by_clip(result["clips"]))
+
+
+def _by_clip(clips: dict[str, dict[str, Any]]) -> Table:
+    """Each clip apart, wanted from beginning to end."""
+    from rich.table import Table
+
+    from rlsuite.experiments.imitation.evaluation import ROWS
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("one clip throughout")
+    for name in clips:
+        table.add_column(name, justify="right")
+    table.add_column()
+    for name, (unit, title) in ROWS.items():
+        if all(name in found for found in clips.values()):
+            percent = name in SHARES
+            cells = [_number((100 if percent else 1) * found[name]) for found in clips.values()]
+            table.add_row(title, *cells, "%" if percent else unit)
+    return table
 
 
 def _number(value: float) -> str:

@@ -30,6 +30,12 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument("--video", type=video, metavar="FILE", help="film to this .mp4 or .gif, without a window")
     clip = parser.add_argument_group("policies that imitate a clip")
     clip.add_argument("--strip", type=Path, metavar="FILE", help="write a row of poses, the reference below: .png")
+    clip.add_argument(
+        "--clip",
+        nargs="+",
+        metavar="NAME",
+        help="of several clips those to perform in these files, one after the other",
+    )
     clip.add_argument("--rollout", type=Path, metavar="FILE", help="write what the body did as a clip: .npz")
     clip.add_argument(
         "--seconds", type=positive_number, metavar="S", help="of these files (default: 10; a strip: a cycle)"
@@ -73,8 +79,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     if performs(arguments.run_folder):
         return imitation.play(arguments)
-    if arguments.strip or arguments.rollout:
-        raise InvalidEnvironmentError("--strip and --rollout are for policies that imitate a clip")
+    if arguments.strip or arguments.rollout or arguments.clip:
+        raise InvalidEnvironmentError("--strip, --rollout and --clip are for policies that imitate a clip")
     agent, name = load_checkpoint(
         arguments.run_folder, arguments.checkpoint, trust=arguments.trust, training_state=False
     )

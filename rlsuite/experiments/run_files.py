@@ -24,6 +24,8 @@ def located(env_kwargs: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _located(value: Any, folder: Path) -> Any:
+    if isinstance(value, list | tuple):
+        return [_located(one, folder) for one in value]
     if not isinstance(value, str) or not value.startswith(PREFIX):
         return value
     name = value.removeprefix(PREFIX)

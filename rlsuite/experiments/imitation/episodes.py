@@ -8,11 +8,14 @@ that helped the root while training is switched off.
 With a goal the imitation and the goal are measured apart, both from 0 to 1. Where the goal leads elsewhere than the clip
 (heading, location, getting up), ``local`` measures the imitation, which is blind to place and heading; whoever begins on the
 floor does not fall.
+
+Of several clips the reward is measured against the one that is wanted, or, with ``multi="max"``, the one performed best; an
+episode ends with none of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -47,6 +50,7 @@ class Episode:
         rewards: ``(T,)`` of imitation. possible: control steps that the episode would have had without a fall. fell: how
             it ended. goals: ``(T,)`` the goal's own rewards, where there is one; 0 after a failure. goal: its kind.
             points: ``(T + 1, k, 3)`` what it asked for, to be drawn by its ``marks``.
+        which: ``(T + 1,)`` the clip, of several.
         torque: ``(T,)`` mean size of the joints' torques, N m. power: ``(T,)`` mechanical power of all of them, W.
     """
 
@@ -60,6 +64,7 @@ class Episode:
     goals: Array | None = None
     goal: type[Goal] = Goal
     points: Array = field(default_factory=lambda: np.zeros((0, 0, 3)))
+    which: NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, np.intp))
 
     @property
     def normalised_return(self) -> float:
@@ -121,15 +126,43 @@ def without_pushes(env_kwargs: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in env_kwargs.items() if not (pushed and name in ("goal", "mix"))}
 
 
-def play(act: Act, env: HumanoidImitateVectorEnv, seed: int, *, options: dict[str, Any] | None = None) -> list[Episode]:
-    """One episode in every row of ``env`` (:func:`evaluation_env`); the same seed gives the same starts."""
+def lasting(env: HumanoidImitateVectorEnv) -> bool:
+    """Whether episodes go on for as long as one likes, and do not end with the clip."""
+    return env.multi is not None or env.reference.wraps
+
+
+def clip_names(clips: Sequence[MotionClip]) -> list[str]:
+    """What to call them: all different."""
+    names = [clip.name or "clip" for clip in clips]
+    return [f"{name}-{names[:k].count(name) + 1}" if name in names[:k] else name for k, name in enumerate(names)]
+
+
+def play(
+    act: Act,
+    env: HumanoidImitateVectorEnv,
+    seed: int,
+    *,
+    options: dict[str, Any] | None = None,
+    wanted: Sequence[str | int] = (),
+) -> list[Episode]:
+    """One episode in every row of ``env`` (:func:`evaluation_env`); the same seed gives the same starts.
+
+    ``wanted``: clips asked for one after the other, each for an equal share of the time, where one can ask.
+    """
     n = env.num_envs
+    if wanted:
+        options = {**(options or {}), "clip": wanted[0]}
+    asked = {int(env.limit * k / len(wanted)): clip for k, clip in enumerate(wanted) if k}
+    steps = 0
     observations, _ = env.reset(seed=episode_seeds(seed, n), options=options)
     tell_where(act, env)
     record = _Record(env)
     record.frame()
     going, fell, lengths, possible = np.ones(n, np.bool_), np.zeros(n, np.bool_), np.zeros(n, np.intp), _possible(env)
     while going.any():
+        if steps in asked:
+            env.ask(asked[steps])
+        steps += 1
         observations, rewards, terminated, truncated, info = env.step(act(observations))
         record.step(rewards, info)
         lengths[going] += 1
@@ -141,7 +174,7 @@ def play(act: Act, env: HumanoidImitateVectorEnv, seed: int, *, options: dict[st
 def _possible(env: HumanoidImitateVectorEnv) -> NDArray[np.intp]:
     """``(n,)`` control steps from now until the time limit, or the end of a clip that is played once."""
     steps = np.full(env.num_envs, env.limit)
-    if not env.reference.wraps:
+    if not lasting(env):
         steps = np.minimum(steps, np.ceil((env.reference.duration - env.times) / env.dt - 1e-6))
     return np.maximum(steps, 1.0).astype(np.intp)
 
@@ -154,13 +187,13 @@ class _Record:
         self._torque = env.physics.batch.bind("actuator_force")
         joints = env.physics.model.actuator_trnid[:, 0]
         self._dofs = env.physics.model.jnt_dofadr[joints]
-        self._frames: list[tuple[Array, Array, NDArray[np.bool_], Array]] = []
+        self._frames: list[tuple[Array, Array, NDArray[np.bool_], Array, NDArray[np.intp]]] = []
         self._steps: list[tuple[Array, Array, Array, Array]] = []
 
     def frame(self) -> None:
         env, physics = self.env, self.env.physics
-        reference = env.reference.states(env.times, env.offsets)
-        self._frames.append((physics.state.qpos.copy(), reference.qpos, physics.touching.copy(), env.goal.points()))
+        reference, which = env.clock.now.qpos.copy(), env.clock.which.copy()
+        self._frames.append((physics.state.qpos.copy(), reference, physics.touching.copy(), env.goal.points(), which))
 
     def step(self, rewards: Array, info: Mapping[str, Any]) -> None:
         self.frame()
@@ -172,16 +205,18 @@ class _Record:
 
     def episode(self, i: int, length: int, possible: int, fell: bool) -> Episode:
         frames = self._frames[: length + 1]
-        poses, reference, touching, points = (np.stack([frame[k][i] for frame in frames]) for k in range(4))
+        poses, reference, touching, points, which = (np.stack([frame[k][i] for frame in frames]) for k in range(5))
         rewards, goals, torque, power = (np.array([step[k][i] for step in self._steps[:length]]) for k in range(4))
         clip, skeleton, goal = self.env.clip, self.env.reference.skeleton, self.env.goal
+        name = "+".join(clip_names(self.env.clips)) if self.env.multi else clip.name
+        licence = " and ".join(dict.fromkeys(one.licence for one in self.env.clips if one.licence))
         touching[0] = touching[1]  # unknown where an episode begins
         performed = MotionClip(
-            poses, CONTROL_RATE, skeleton, clip.name, contacts=touching[:, [skeleton.body(foot) for foot in FEET]],
-            contact_names=FEET, provenance=clip.provenance, licence=clip.licence,
+            poses, CONTROL_RATE, skeleton, name, contacts=touching[:, [skeleton.body(foot) for foot in FEET]],
+            contact_names=FEET, provenance=clip.provenance, licence=licence,
         )  # fmt: skip
         return Episode(
-            performed.with_step("perform", clip=clip.name, fell=fell),
-            MotionClip(reference, CONTROL_RATE, skeleton, clip.name, licence=clip.licence),
-            rewards, possible, fell, torque, power, goals if goal.rewarded else None, type(goal), points,
+            performed.with_step("perform", clip=name, fell=fell),
+            MotionClip(reference, CONTROL_RATE, skeleton, name, licence=licence),
+            rewards, possible, fell, torque, power, goals if goal.rewarded else None, type(goal), points, which,
         )  # fmt: skip

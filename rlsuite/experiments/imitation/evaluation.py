@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from rlsuite.experiments.imitation.episodes import SECONDS, Act, Episode, evaluation_env, play
+from rlsuite.experiments.imitation.episodes import SECONDS, Act, Episode, clip_names, evaluation_env, play
 from rlsuite.experiments.imitation.pushes import BISECTIONS, push_robustness
 from rlsuite.motion import metrics
 
@@ -60,6 +60,22 @@ def evaluate(
         pushes = push_robustness(act, env_kwargs, seed, trials=trials, bisections=bisections)
         found |= {"push_forward_n": pushes.newtons["forward"], "push_sideways_n": pushes.newtons["left"]}
     return found, played
+
+
+def evaluate_each(
+    act: Act, env_kwargs: Mapping[str, Any], *, episodes: int = EPISODES, seconds: float = SECONDS, seed: int = 0
+) -> dict[str, dict[str, Any]]:
+    """:func:`summary` of every clip of a selector apart, each wanted from beginning to end."""
+    env = evaluation_env({**env_kwargs, "interval": None}, episodes, seconds=seconds)
+    found = {name: summary(play(act, env, seed, wanted=[k])) for k, name in enumerate(clip_names(env.clips))}
+    env.close()
+    return found
+
+
+def led(episodes: Sequence[Episode], names: Sequence[str]) -> dict[str, float]:
+    """Share of all control steps in which each clip was the one wanted, or performed best."""
+    counts = np.bincount(np.concatenate([episode.which[1:] for episode in episodes]), minlength=len(names))
+    return dict(zip(names, (counts / counts.sum()).tolist(), strict=True))
 
 
 def summary(episodes: Sequence[Episode]) -> dict[str, Any]:

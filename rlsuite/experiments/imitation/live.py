@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from rlsuite.experiments.imitation.episodes import Act, evaluation_env, without_pushes
+from rlsuite.experiments.imitation.episodes import Act, clip_names, evaluation_env, without_pushes
 from rlsuite.experiments.imitation.pushes import DIRECTIONS, PUSH_SECONDS, Pusher
 from rlsuite.motion import models, viewer
 
@@ -48,7 +48,7 @@ class LiveViewer:
     ) -> None:
         viewer.require_viewer()
         self.act, self.name = act, name
-        self.env = evaluation_env(without_pushes(env_kwargs), 1, seconds=FOREVER)
+        self.env = evaluation_env({**without_pushes(env_kwargs), "interval": None}, 1, seconds=FOREVER)
         self.pusher = Pusher(self.env)
         self.server, self.url = viewer.start_server(port, f"rlsuite: {name}")
         viewer.add_floor(self.server, -0.001)
@@ -79,6 +79,10 @@ class LiveViewer:
             self.playing = gui.add_checkbox("playing", True)
             self.speed = gui.add_button_group("speed", list(SPEEDS))
             self.reset = gui.add_button("begin anew")
+            if self.env.multi == "selector":
+                names = clip_names(self.env.clips)
+                self.clip = gui.add_button_group("clip", names, hint="from the end of the present one on")
+                self.clip.on_click(lambda event: self.env.ask(names.index(event.target.value)))
         with gui.add_folder("Push"):
             self.newtons = gui.add_slider("newtons", 0, 600, 10, 150, hint=f"for {PUSH_SECONDS:g} s, on the torso")
             self.push = gui.add_button_group("push", list(DIRECTIONS))
@@ -130,7 +134,7 @@ class LiveViewer:
 
     def _show(self) -> None:
         env = self.env
-        state, reference = env.physics.state, env.reference.states(env.times, env.offsets)
+        state, reference = env.physics.state, env.clock.now
         with self._lock, self.server.atomic():
             for frames, shown in ((self.body, state), (self.ghost, reference)):
                 for frame, place, turn in zip(frames, shown.position[0], shown.rotation[0], strict=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,9 +34,13 @@ def prepare(name: str | Path) -> tuple[MotionClip, MotionClip, Imported | None]:
 
 
 def plan_imitation(
-    clip: MotionClip, given: Mapping[str, Any], *, out: Path = Path("runs"), name: str | None = None
+    clip: MotionClip | Sequence[MotionClip],
+    given: Mapping[str, Any],
+    *,
+    out: Path = Path("runs"),
+    name: str | None = None,
 ) -> TrainingPlan:
-    """A run that trains on ``clip``, which lies in its folder as ``clip.npz``.
+    """A run that trains on ``clip``, which lies in its folder as ``clip.npz``; several as ``clip-1.npz`` and so on.
 
     Args:
         given: settings as of ``config.yaml``, over the presets; the clip is added, and ``env`` where there is none.
@@ -44,7 +48,12 @@ def plan_imitation(
     Raises:
         RlsuiteError: something unknown or out of range.
     """
-    env_kwargs = {**given.get("env_kwargs", {}), "clip": f"{PREFIX}{CLIP_FILE}"}
+    clips = [clip] if isinstance(clip, MotionClip) else list(clip)
+    files = {
+        CLIP_FILE if len(clips) == 1 else f"clip-{k}.npz": clip_files.encoded(one) for k, one in enumerate(clips, 1)
+    }
+    named = [f"{PREFIX}{file}" for file in files]
+    env_kwargs = {**given.get("env_kwargs", {}), "clip": named[0] if len(clips) == 1 else named}
     settings = {"env": PLAIN, **given, "env_kwargs": env_kwargs}
     plan = presets.make_plan(settings, out=out, name=name)
-    return replace(plan, label=f"{clip.name or 'clip'}-", files={CLIP_FILE: clip_files.encoded(clip)})
+    return replace(plan, label=f"{'+'.join(one.name or 'clip' for one in clips)}-", files=files)

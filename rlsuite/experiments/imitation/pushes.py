@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from rlsuite.agents.evaluation import episode_seeds
 from rlsuite.envs.humanoid.vector_env import HumanoidImitateVectorEnv
-from rlsuite.experiments.imitation.episodes import Act, evaluation_env, without_pushes
+from rlsuite.experiments.imitation.episodes import Act, evaluation_env, lasting, without_pushes
 from rlsuite.motion import rotations as rot
 
 Array = NDArray[np.float64]
@@ -71,10 +71,10 @@ def push_robustness(
     env = evaluation_env(without_pushes(env_kwargs), n, seconds=BEFORE + AFTER + 1.0)
     pusher = Pusher(env)
     where = np.repeat([DIRECTIONS[name] for name in directions], trials, axis=0)
-    wraps, before = env.reference.wraps, BEFORE
-    if not wraps:
+    endless, before = lasting(env), BEFORE
+    if not endless:
         before = min(BEFORE, 0.5 * env.reference.duration)
-    options = None if wraps else {"time": 0.0}
+    options = None if endless else {"time": 0.0}
     observations, _ = env.reset(seed=episode_seeds(seed, trials) * len(directions), options=options)
     standing = np.ones(n, np.bool_)
     for _ in range(round(before / env.dt)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rlsuite.experiments.imitation.episodes import evaluation_env, play
+from rlsuite.experiments.imitation.episodes import evaluation_env, lasting, play
 from rlsuite.experiments.imitation.evaluation import EPISODES, ROWS, summary
 from rlsuite.experiments.imitation.filming import film
 from rlsuite.experiments.imitation.performers import Performer, performer
@@ -41,7 +41,7 @@ def run_film(folder: Path, out: Path, checkpoint: str | None, *, trust: bool = F
 
 def _film(who: Performer, out: Path) -> Film:
     env = evaluation_env(who.env_kwargs, 1, seconds=FILM_SECONDS)
-    (episode,) = play(who.act, env, SEED, options=None if env.reference.wraps else {"time": 0.0})
+    (episode,) = play(who.act, env, SEED, options=None if lasting(env) else {"time": 0.0})
     env.close()
     path = out / "figures" / f"policy-{who.name}.gif"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rlsuite.errors import RecordError
+from rlsuite.errors import HyperparameterError, RecordError
 from rlsuite.experiments.imitation import policies
 from rlsuite.experiments.imitation.evaluation import EPISODES, evaluate
 from rlsuite.experiments.imitation.performers import Performer
@@ -20,10 +20,12 @@ def ship(performer: Performer, path: Path, *, episodes: int = EPISODES, trials: 
     """Write the policy of a run to ``path``; what its card says.
 
     Raises:
-        RecordError: it is of no run. HyperparameterError: it is no perceptron.
+        RecordError: it is of no run. HyperparameterError: it is no perceptron, or performs several clips.
     """
     if performer.folder is None:
         raise RecordError(f"{performer.name} is no run")
+    if performer.env_kwargs.get("multi") is not None:
+        raise HyperparameterError(f"{performer.name} performs several clips; a small file holds a policy of one")
     config = read_config(performer.folder)
     found, _ = evaluate(performer.act, performer.env_kwargs, episodes=episodes, seed=SEED, trials=trials)
     made = config.get("provenance", {})

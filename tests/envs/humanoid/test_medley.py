@@ -238,7 +238,7 @@ def test_the_mirror_shows_every_piece_reflected(make, kind):
     if kind == "max":
         arguments["clip"] = ["walk", "run", "turn_left"]
     plain, mirrored = make(4, **arguments), make(4, mirror=True, **arguments)
-    assert mirrored.mirror
+    assert mirrored.mirror == "halves"
     reflect_actions = of_actions(plain.reference.skeleton, 28)
     expected, seen = plain.reset(seed=0)[0], mirrored.reset(seed=0)[0]
     halves = []
@@ -255,9 +255,10 @@ def test_the_mirror_shows_every_piece_reflected(make, kind):
 
 
 def test_auto_mirrors_where_all_clips_agree(make):
-    assert make(1, **SELECTOR, mirror="auto").mirror
-    assert not make(1, clip=["walk", "jump"], multi="selector", mirror="auto").mirror
-    assert not make(1, **MAX, mirror="auto").mirror  # a goal is seen
+    assert make(1, **SELECTOR, mirror="auto").mirror == "halves"
+    assert make(1, clip=["jump", "squat"], multi="max", mirror="auto").mirror == "lean"
+    assert make(1, clip=["walk", "jump"], multi="selector", mirror="auto").mirror is None
+    assert make(1, **MAX, mirror="auto").mirror is None  # a goal is seen
 
 
 @pytest.mark.parametrize("kind", BOTH)
