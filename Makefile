@@ -50,6 +50,8 @@ bench: $(VENV)/.bench .venv-bvh-readers/.installed
 	$(BIN)/python benchmarks/tabular.py
 	$(BIN)/python benchmarks/deep.py
 	$(BIN)/python benchmarks/motion.py
+	$(BIN)/python benchmarks/humanoid.py
+	$(BIN)/python benchmarks/generative.py
 
 $(VENV)/.docs: $(STAMP)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
