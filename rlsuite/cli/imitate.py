@@ -12,6 +12,7 @@ from rlsuite.cli.motion.clips import CLIP_HELP
 from rlsuite.errors import HyperparameterError
 
 if TYPE_CHECKING:
+    from rlsuite.experiments.run_prior import RunPrior
     from rlsuite.experiments.training_plan import TrainingPlan
 
 
@@ -41,6 +42,14 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--reward", metavar="NAME", help="preset of the reward (default: deepmimic-code, or the goal's)"
     )
+    parser.add_argument(
+        "--prior", type=Path, metavar="FILE",
+        help="a motion prior of `rlsuite prior fit --fps 30` that rewards what looks natural to it",
+    )  # fmt: skip
+    parser.add_argument(
+        "--prior-weights", type=float, nargs=2, metavar=("REWARD", "PRIOR"),
+        help="of the reward and of the prior's (default: 0.5 0.5; 0 1: the prior alone)",
+    )  # fmt: skip
     add_minutes(parser)
     parser.add_argument(
         "-n",
@@ -114,7 +123,22 @@ def make_plan(arguments: argparse.Namespace) -> TrainingPlan:
     if arguments.multi is not None:
         env_kwargs["multi"] = arguments.multi
     given["env"] = env_id
-    return plan_imitation(clips, given | {"env_kwargs": env_kwargs}, out=arguments.out, name=arguments.name)
+    given["env_kwargs"] = env_kwargs
+    return plan_imitation(clips, given, out=arguments.out, name=arguments.name, prior=_prior(arguments))
+
+
+def _prior(arguments: argparse.Namespace) -> RunPrior | None:
+    """What ``--prior`` and ``--prior-weights`` ask for."""
+    from rlsuite.experiments.run_prior import RunPrior
+
+    if arguments.prior is None:
+        if arguments.prior_weights is not None:
+            raise HyperparameterError("--prior-weights needs --prior FILE")
+        return None
+    if arguments.backend == "sb3":
+        raise HyperparameterError("--prior is for the suite's own algorithms: leave --backend sb3 out")
+    weights = {} if arguments.prior_weights is None else {"weights": arguments.prior_weights}
+    return RunPrior.from_dict({"file": str(arguments.prior), **weights}, "--prior-weights")
 
 
 def _require_goal(env_id: str, env_kwargs: dict[str, Any]) -> None:
@@ -131,7 +155,7 @@ def _require_goal(env_id: str, env_kwargs: dict[str, Any]) -> None:
 
 
 def _require_no_settings(arguments: argparse.Namespace) -> None:
-    names = (*train.SETTINGS, "goal", "multi", "reward", "assignments", "env_kwargs", "name")
+    names = (*train.SETTINGS, "goal", "multi", "reward", "prior", "prior_weights", "assignments", "env_kwargs", "name")
     chosen = [name for name in names if name not in ("algo", "n_timesteps") and getattr(arguments, name, None)]
     if chosen:
         raise HyperparameterError(

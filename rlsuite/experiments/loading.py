@@ -14,6 +14,7 @@ from rlsuite.experiments.checkpoints import checkpoint_names, choose_checkpoint,
 from rlsuite.experiments.records import CHECKPOINTS, CONFIG, find_records, read_config
 from rlsuite.experiments.run_environment import RunEnvironment
 from rlsuite.experiments.run_files import located
+from rlsuite.experiments.run_prior import RunPrior
 from rlsuite.experiments.training_plan import learns_from_batches
 from rlsuite.imports import require_trust
 
@@ -94,13 +95,15 @@ def what_was_run(folder: Path, *, trust: bool = False) -> tuple[str, RunEnvironm
     try:
         preprocessing = Preprocessing.from_dict(_entry({"preprocessing": {}, **config}, "preprocessing", dict,
                                                        "a mapping", path))  # fmt: skip
+        prior = RunPrior.from_dict(_entry(config, "prior", dict, "a mapping", path)) if config.get("prior") else None
     except HyperparameterError as error:
         raise RecordError(f"{path}: {error}") from None
     if not trust:
         require_trust(env_id)
         if algo not in sb3.NAMES:  # whose colon is no module's
             require_trust(algo)
-    return algo, RunEnvironment(env_id, located(kwargs, folder), preprocessing, n_envs, algo in sb3.NAMES)
+    prior = None if prior is None else prior.located(folder)
+    return algo, RunEnvironment(env_id, located(kwargs, folder), preprocessing, n_envs, algo in sb3.NAMES, prior)
 
 
 def _count(value: Any, name: str, path: Path) -> int:

@@ -276,7 +276,8 @@ class _Clips:
 
 def _metrics_of_environment(agent: Any) -> dict[str, float]:
     """What an environment with a method ``metrics`` has counted since the last row, under ``env/…``."""
-    metrics = getattr(getattr(agent.env, "unwrapped", None), "metrics", None)
+    env = agent.env if callable(getattr(agent.env, "metrics", None)) else getattr(agent.env, "unwrapped", None)
+    metrics = getattr(env, "metrics", None)
     return dict(metrics()) if callable(metrics) else {}
 
 

@@ -11,6 +11,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 
 from rlsuite.envs.preprocessing import Preprocessing
 from rlsuite.envs.vector import make_vec_env
+from rlsuite.experiments.run_prior import RunPrior
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class RunEnvironment:
     """How to make them again and again, all alike; ``kwargs`` may hold ``max_episode_steps``.
 
     ``same_step``: a batch of the environment's own kind begins the next episode in the step that ends one, which
-    stable-baselines3 needs; else in the environment's own way.
+    stable-baselines3 needs; else in the environment's own way. ``prior`` rewards besides in the batch, and nowhere else.
     """
 
     env_id: str
@@ -26,6 +27,7 @@ class RunEnvironment:
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     n_envs: int = 1
     same_step: bool = False
+    prior: RunPrior | None = None
 
     def batch(self) -> Any:
         """What the agent learns in: an ``Env``, or a ``VectorEnv`` for ``n_envs`` above 1.
@@ -34,9 +36,10 @@ class RunEnvironment:
             RlsuiteError: the environment cannot be made.
         """
         mode = AutoresetMode.SAME_STEP if self.same_step else None
-        return make_vec_env(
+        env = make_vec_env(
             self.env_id, self.n_envs, preprocessing=self.preprocessing, autoreset_mode=mode, **self.kwargs
         )
+        return env if self.prior is None else self.prior.wrap(env)
 
     def single(self, render_mode: str | None = None) -> gym.Env[Any, Any]:
         """One more environment, which has nothing to do with those of :meth:`batch`.

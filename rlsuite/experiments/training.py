@@ -148,7 +148,10 @@ def environment_of(plan: TrainingPlan, folder: Path) -> RunEnvironment:
         RecordError: a file that they need is not there.
     """
     same_step = plan.algo in sb3.NAMES
-    return RunEnvironment(plan.env_id, located(plan.env_kwargs, folder), plan.preprocessing, plan.n_envs, same_step)
+    prior = None if plan.prior is None else plan.prior.located(folder)
+    return RunEnvironment(
+        plan.env_id, located(plan.env_kwargs, folder), plan.preprocessing, plan.n_envs, same_step, prior
+    )
 
 
 def new_run_folder(plan: TrainingPlan) -> Path:

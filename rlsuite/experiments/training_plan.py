@@ -14,9 +14,10 @@ from rlsuite.agents.hyperparameters import FieldInfo, build, check, fields, hype
 from rlsuite.agents.registry import agent_class
 from rlsuite.envs.preprocessing import Preprocessing
 from rlsuite.errors import HyperparameterError, UnknownNameError
+from rlsuite.experiments.run_prior import RunPrior
 
 OF_A_RECORD = ("provenance", "sources", "extensions")  # entries of a config.yaml that say how it came about
-NESTED = ("hyperparameters", "env_kwargs", "preprocessing")
+NESTED = ("hyperparameters", "env_kwargs", "preprocessing", "prior")
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,9 @@ class TrainingPlan:
         values: hyperparameters that differ from the algorithm's defaults.
         out, name: where the record goes; without a name it is ``label`` and the first free number.
         sources: where each setting came from, by dotted name, for ``config.yaml``.
-        files: written into the run's folder, by name; ``env_kwargs`` name them (:mod:`rlsuite.experiments.run_files`).
+        prior: a motion prior that rewards besides.
+        files: written into the run's folder, by name; ``env_kwargs`` and ``prior`` name them
+            (:mod:`rlsuite.experiments.run_files`).
         others: fields of :class:`Settings`.
     """
 
@@ -73,6 +76,7 @@ class TrainingPlan:
     clips: bool | None = None
     sources: dict[str, str] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
+    prior: RunPrior | None = None
 
     def __post_init__(self) -> None:
         for name, share in (("eval_freq", 10), ("save_freq", 10), ("log_interval", 100)):
@@ -114,10 +118,11 @@ class TrainingPlan:
         with _told_from(where):
             values = read_values(agent_type, nested["hyperparameters"])
             preprocessing = Preprocessing.from_dict(nested["preprocessing"])
+        prior = RunPrior.from_dict(nested["prior"], where) if nested["prior"] else None
         chosen = {key: value for key, value in checked.items() if value is not None}
         return cls(
             env_id, algo, values=values, env_kwargs=nested["env_kwargs"], preprocessing=preprocessing, out=out,
-            name=name, sources=origin, **chosen,
+            name=name, sources=origin, prior=prior, **chosen,
         )  # fmt: skip
 
     def config(self, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,6 +131,7 @@ class TrainingPlan:
         return {
             "env": self.env_id,
             "env_kwargs": self.env_kwargs,
+            **({} if self.prior is None else {"prior": self.prior.as_dict()}),
             "preprocessing": self.preprocessing.as_dict(),
             "algo": self.algo,
             "hyperparameters": dict(values),

@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import SyncVectorEnv, VectorEnv
+from gymnasium.vector import SyncVectorEnv, VectorEnv, VectorWrapper
 from numpy.typing import NDArray
 
 from rlsuite.errors import RecordError
@@ -90,7 +90,14 @@ def restore(env: gym.Env[Any, Any], state: EnvState) -> None:
 
 
 def capture_vector(env: VectorEnv[Any, Any, Any]) -> EnvState | None:
-    """The whole state of a vector environment: a ``SyncVectorEnv``, one with an adapter, or ``None``."""
+    """The whole state of a vector environment: a ``SyncVectorEnv``, one with an adapter, wrappers of these, or ``None``."""
+    if isinstance(env, VectorWrapper):
+        outer, inner = _capture([env], None), capture_vector(env.env)
+        if outer is None or inner is None:
+            return None
+        parts = {"wrapper": outer, "inner": inner}
+        packed = {f"{part}.{name}": array for part, state in parts.items() for name, array in state.arrays.items()}
+        return EnvState(packed, {part: state.values for part, state in parts.items()})
     if type(env) is not SyncVectorEnv:
         return _capture([env], env.spec.id if env.spec else None)
     arrays: dict[str, NDArray[Any]] = {}
@@ -111,6 +118,13 @@ def restore_vector(env: VectorEnv[Any, Any, Any], state: EnvState) -> None:
     Raises:
         RecordError: as :func:`restore`.
     """
+    if isinstance(env, VectorWrapper):
+        for part, layer, put_back in (("inner", env.env, restore_vector), ("wrapper", env, _restore_wrapper)):
+            saved = state.values.get(part)
+            if not isinstance(saved, dict):
+                raise RecordError(f"the state is not that of a wrapped vector environment: it has no {part!r}")
+            put_back(layer, EnvState(_part(state.arrays, part), saved))
+        return None
     if type(env) is not SyncVectorEnv:
         return _restore([env], env.spec.id if env.spec else None, state)
     members = state.values.get("members")
@@ -130,6 +144,10 @@ def restore_vector(env: VectorEnv[Any, Any, Any], state: EnvState) -> None:
         raise RecordError(f"the SyncVectorEnv needs {env.num_envs} observations")
     for name, value in batch.items():
         setattr(env, name, value)
+
+
+def _restore_wrapper(env: Any, state: EnvState) -> None:
+    _restore([env], None, state)
 
 
 _SYNC_FLAGS = ("_terminations", "_truncations", "_autoreset_envs")
@@ -220,6 +238,9 @@ def _chain(names: Iterable[Any]) -> str:
 def _owners(layer: Any) -> list[Any]:
     """What has a generator of its own: the environment, and the spaces that this layer defines."""
     own = ["_action_space", "_observation_space"] if isinstance(layer, gym.Wrapper) else []
+    if isinstance(layer, VectorWrapper):
+        names = ("_single_action_space", "_single_observation_space", "_action_space", "_observation_space")
+        return [space for name in names for space in _spaces(getattr(layer, name))]
     if isinstance(layer, VectorEnv):
         own = ["single_action_space", "single_observation_space"]
     if not isinstance(layer, gym.Wrapper):

@@ -6,6 +6,7 @@ what is judged ends one control step before it, and where a frame is needed now,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import gymnasium as gym
@@ -18,7 +19,7 @@ from torch import Tensor
 from rlsuite.envs.humanoid.actions import FEEDFORWARD
 from rlsuite.envs.humanoid.vector_env import CONTROL_RATE, HumanoidImitateVectorEnv
 from rlsuite.envs.wrappers.features import Array, Rows
-from rlsuite.errors import InvalidEnvironmentError
+from rlsuite.errors import InvalidEnvironmentError, RecordError
 from rlsuite.motion.clip import MotionClip
 from rlsuite.motion.priors.prior import MotionPrior
 
@@ -127,6 +128,23 @@ class PoseHistory:
 
     def past(self, env: Any) -> Tensor | None:
         return self.recent(self.prior.past) if self.prior.kind == "next" else None
+
+    def state_arrays(self) -> dict[str, NDArray[Any]]:
+        return {"frames": self._frames, "latest": self._latest, "pose": self._pose}
+
+    def load_state(self, env: Any, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Put back what :meth:`state_arrays` gave.
+
+        Raises:
+            RecordError: it is of other bodies or another prior.
+        """
+        core, size = core_of(env), self.prior.coordinates.size
+        n = core.num_envs if arrays["pose"].size else 0
+        nq = core.physics.skeleton.nq if n else 0
+        found = [np.array(arrays[name], np.float64) for name in ("frames", "latest", "pose")]
+        if [a.shape for a in found] != [(n, self.span, size), (n, size), (n, nq)]:
+            raise RecordError(f"the poses before now are not those of {core.num_envs} bodies under this prior")
+        self._frames, self._latest, self._pose = found
 
     def recent(self, count: int) -> Tensor:
         """``(n, count, size)``: the last frames up to the newest pose."""

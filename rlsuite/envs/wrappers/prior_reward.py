@@ -17,15 +17,17 @@ nats; with ``scale`` they, too, give a number from 0 to 1::
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from rlsuite.envs.wrappers.features import ONE, Episodes, Features, Luck, Read, features_of, frozen, model_of
+from rlsuite.envs.wrappers.prior_state import Tally, arrays_of, put_back
 from rlsuite.errors import CapabilityError, HyperparameterError
 from rlsuite.generative.capabilities import Bound, Density, Energy, Score, capabilities, energy_of, require
 from rlsuite.generative.model import GenerativeModel
@@ -151,6 +153,7 @@ class PriorReward(gym.Wrapper[Any, Any, Any, Any]):
         self.prior = Naturalness(model_of(model), kind, scale)
         self.features = features_of(features, model, 0, condition)
         self.weights = _weights(weights)
+        self.tally = Tally()
         self._luck = Luck()
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
@@ -168,10 +171,25 @@ class PriorReward(gym.Wrapper[Any, Any, Any, Any]):
                 self.features.events(self.env), self.features.condition(self.env), self._luck.generator
             ).item()
             info = {**info, "reward/prior": given}
+            self.tally.add(given, 1)
             reward = task * float(reward) + style * given
         else:
             reward = task * float(reward)
         return observation, reward, terminated, truncated, info
+
+    def metrics(self) -> dict[str, float]:
+        """Those of the environment inside, and the mean of the prior's reward, since the last call."""
+        return _metrics(self)
+
+    def state_arrays(self) -> dict[str, NDArray[Any]]:
+        return arrays_of(self)
+
+    def state_values(self) -> dict[str, Any]:
+        return {}
+
+    def load_state(self, arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> None:
+        """Put back what the other two gave."""
+        put_back(self, arrays)
 
 
 class VectorPriorReward(gym.vector.VectorWrapper):
@@ -196,6 +214,7 @@ class VectorPriorReward(gym.vector.VectorWrapper):
         self.prior = Naturalness(model_of(model), kind, scale)
         self.features = features_of(features, model, env.num_envs, condition)
         self.weights = _weights(weights)
+        self.tally = Tally()
         self._luck, self._episodes = Luck(), Episodes(env)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
@@ -219,6 +238,27 @@ class VectorPriorReward(gym.vector.VectorWrapper):
             stepped = np.zeros(self.num_envs, np.bool_)
             stepped[going] = True
             given = np.where(stepped, given, 0.0)
+            self.tally.add(given.sum(), len(going))
             mixed = mixed + style * given
             info = {**info, "reward/prior": given, "_reward/prior": stepped}
         return observations, mixed, terminated, truncated, info
+
+    def metrics(self) -> dict[str, float]:
+        """As of :class:`PriorReward`."""
+        return _metrics(self)
+
+    def state_arrays(self) -> dict[str, NDArray[Any]]:
+        return arrays_of(self) | {"ended": self._episodes.ended}
+
+    def state_values(self) -> dict[str, Any]:
+        return {}
+
+    def load_state(self, arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> None:
+        """Put back what the other two gave."""
+        put_back(self, arrays)
+        self._episodes.ended = arrays["ended"].astype(np.bool_)
+
+
+def _metrics(wrapper: PriorReward | VectorPriorReward) -> dict[str, float]:
+    inside: Callable[[], dict[str, float]] = getattr(wrapper.env.unwrapped, "metrics", dict)
+    return inside() | ({"env/reward/prior": wrapper.tally.mean()} if wrapper.weights[1] else {})

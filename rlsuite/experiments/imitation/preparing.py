@@ -10,6 +10,7 @@ from typing import Any
 from rlsuite.experiments import presets
 from rlsuite.experiments.imitation import PLAIN
 from rlsuite.experiments.run_files import PREFIX
+from rlsuite.experiments.run_prior import PRIOR_FILE, RunPrior
 from rlsuite.experiments.training_plan import TrainingPlan
 from rlsuite.motion import body, catalogue, clip_files
 from rlsuite.motion.clip import MotionClip
@@ -39,11 +40,13 @@ def plan_imitation(
     *,
     out: Path = Path("runs"),
     name: str | None = None,
+    prior: RunPrior | None = None,
 ) -> TrainingPlan:
     """A run that trains on ``clip``, which lies in its folder as ``clip.npz``; several as ``clip-1.npz`` and so on.
 
     Args:
         given: settings as of ``config.yaml``, over the presets; the clip is added, and ``env`` where there is none.
+        prior: that rewards besides; its file goes along, too.
 
     Raises:
         RlsuiteError: something unknown or out of range.
@@ -55,5 +58,9 @@ def plan_imitation(
     named = [f"{PREFIX}{file}" for file in files]
     env_kwargs = {**given.get("env_kwargs", {}), "clip": named[0] if len(clips) == 1 else named}
     settings = {"env": PLAIN, **given, "env_kwargs": env_kwargs}
+    if prior is not None:
+        prior.open()  # what is wrong with it is told before anything is made
+        files[PRIOR_FILE] = Path(prior.file).read_bytes()
+        settings["prior"] = replace(prior, file=f"{PREFIX}{PRIOR_FILE}").as_dict()
     plan = presets.make_plan(settings, out=out, name=name)
     return replace(plan, label=f"{'+'.join(one.name or 'clip' for one in clips)}-", files=files)
