@@ -182,11 +182,10 @@ class HumanoidImitateVectorEnv(States, VectorEnv[Any, Any, Any]):
     @property
     def demonstrations(self) -> Demonstrations:
         """Transitions of the reference as the policy would see them, for agents that learn from its style."""
-        if self.mirror:
-            raise HyperparameterError("demonstrations are not mirrored: choose mirror=False")
         if self.multi is not None:
             raise HyperparameterError(f"demonstrations are of one clip, not of {len(self.clips)}")
-        return Demonstrations(self.reference, self.observation, self.dt)
+        mirror = (self._find_mirrored, self._reflect) if self.mirror else None
+        return Demonstrations(self.reference, self.observation, self.dt, mirror)
 
     @property
     def observations(self) -> Out:
@@ -318,12 +317,16 @@ class HumanoidImitateVectorEnv(States, VectorEnv[Any, Any, Any]):
         if self.clock.seen:
             self.clock.observe(view, rows, self._observations[:, -self.clock.seen :])
         if self.mirror:
-            if self.mirror == "halves":
-                self._mirrored[rows] = view.phase[rows] >= 0.5
-            else:
-                self._leans(rows, self.physics.state, self._mirrored)
+            self._find_mirrored(view.state, view.phase, rows, self._mirrored)
             seen = rows[self._mirrored[rows]]
             self._observations[seen] = self._reflect(self._observations[seen])
+
+    def _find_mirrored(self, state: BodyState, phase: Array, rows: Rows, out: Mask) -> None:
+        """Where bodies are seen in the mirror, into ``out`` at ``rows``."""
+        if self.mirror == "halves":
+            out[rows] = phase[rows] >= 0.5
+        else:
+            self._leans(rows, state, out)
 
 
 def _seeds(seed: int | Sequence[int | None] | None, n: int) -> list[int | None]:

@@ -21,8 +21,9 @@ class Fixed:
         return self.values[:n]
 
 
-def test_they_equal_observations_of_the_reference():
-    env = gym.make_vec(ID, num_envs=3, clip="walk")
+@pytest.mark.parametrize("mirror", [False, "halves", "lean"])
+def test_they_equal_observations_of_the_reference(mirror):
+    env = gym.make_vec(ID, num_envs=3, clip="walk", mirror=mirror)
     core = env.unwrapped
     rows = len(core.reference.table.qpos) - 1
     shares = np.array([10, 70, 100]) / rows  # rows of the reference's table: nothing is interpolated there
@@ -31,7 +32,8 @@ def test_they_equal_observations_of_the_reference():
     for k, tolerance in enumerate((2e-5, 5e-3)):  # a step later velocities are interpolated
         seen, _ = env.reset(seed=0, options={"time": shares * core.reference.duration + k * core.dt})
         np.testing.assert_allclose(pairs[:, k], seen[:, columns], atol=tolerance)
-    assert pairs.shape == (3, 2, 1 + 42 + 90 + 90)
+    assert pairs.shape == (3, 2, 1 + 42 + 3)
+    assert core._mirrored.any() == bool(mirror)
 
 
 def test_a_clip_played_once_ends_before_its_end():
