@@ -63,6 +63,10 @@ def _add_fit(verbs: Any) -> argparse.ArgumentParser:
     parser.add_argument("--length", type=positive_int, default=8, metavar="N", help="frames of a window (default: 8)")
     parser.add_argument("--no-root", action="store_true", help="joints alone, without the root's place and motion")
     parser.add_argument("--no-mirror", action="store_true", help="do not train on mirror images as well")
+    parser.add_argument(
+        "--blur", type=float, default=0.0, metavar="X",
+        help="blur the clips by so many times 0.06 rad in a joint; 1 for a prior that rewards simulated bodies (default: 0)",
+    )  # fmt: skip
     parser.add_argument("--steps", type=positive_int, default=2000, metavar="N", help="updates at most (default: 2000)")
     parser.add_argument(
         "--set", dest="assignments", nargs="+", action="extend", default=[], metavar="NAME=VALUE",
@@ -98,7 +102,7 @@ def fit(arguments: argparse.Namespace) -> int:
     values = dict(_assignment(text) for text in arguments.assignments)
     rows = []
     prior = MotionPrior.fit(
-        name, data, steps=arguments.steps, seed=arguments.seed, device=arguments.device, progress=True,
+        name, data, steps=arguments.steps, seed=arguments.seed, blur=arguments.blur, device=arguments.device, progress=True,
         log_dir=arguments.log_dir, **values,
     )  # fmt: skip
     if issubclass(cls, Density | Bound):

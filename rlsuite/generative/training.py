@@ -43,6 +43,7 @@ def train(
     seed: int = 0,
     batch_size: int = 128,
     learning_rate: float = 1e-3,
+    cosine_decay: bool = False,
     weight_decay: float = 0.0,
     max_grad_norm: float | None = None,
     held_out: tuple[Tensor, Tensor | None] | float = 0.1,
@@ -60,6 +61,7 @@ def train(
     Args:
         condition: ``(n, *condition)``.
         steps: how many updates at most.
+        cosine_decay: the learning rate falls along half a cosine, to 0 after ``steps`` (Loshchilov and Hutter, 2017).
         seed: of the batches, the noise and every random number while fitting.
         held_out: events (and conditions) to evaluate on, or the fraction of ``data`` to set aside at random (0: none, and
             the last weights are kept). Frames of one recording are alike: give them contiguous held-out events.
@@ -116,6 +118,9 @@ def train(
             if any(group["params"] for group in groups)
             else None
         )
+        scheduler = (
+            torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps) if optimizer and cosine_decay else None
+        )
         best, best_weights, bad, running, since = float("inf"), None, 0, 0.0, 0
         with _reporting(model.name, log_dir, progress) as report:
             for step in range(1, (steps if optimizer else 0) + 1):
@@ -128,6 +133,8 @@ def train(
                 if max_grad_norm is not None:
                     torch.nn.utils.clip_grad_norm_(model.parameters(), max_grad_norm)
                 optimizer.step()
+                if scheduler is not None:
+                    scheduler.step()
                 model._after_step()
                 running, since = running + loss.detach().item(), since + 1
                 if not np.isfinite(running):

@@ -2,11 +2,14 @@
 
     r = wₜ · r of the environment + wₚ · r of the prior
 
-A model with ``Score`` (diffusion) gives SMP's reward, exp(−6 · error / reference), from the error of its denoiser at a few
-noise levels (arXiv 2512.03028; see :mod:`rlsuite.generative.diffusion.distillation`). The reference is what the error is on
-events that the model draws itself; since these would only get e⁻⁶, the reward is given in units of theirs, up to 1::
+A model with ``Score`` (diffusion) gives SMP's reward, exp(−scale · error / reference), from the error of its denoiser at a
+few noise levels (arXiv 2512.03028; see :mod:`rlsuite.generative.diffusion.distillation`). The reference is what the error is
+on events that the model draws itself, and the reward is in units of what these get, up to 1::
 
-    min(1, exp(6 − 6 · error / reference))
+    min(1, exp(scale · (1 − error / reference)))
+
+SMP's scale is 6. Here it is 1: a body that is simulated and walks well errs twice as much as a draw, which would get e⁻⁶.
+Clips without noise in them give a prior that knows them too well to judge a body: fit it with ``blur=1``.
 
 Models with ``Density``, ``Bound`` or ``Energy`` give log p(x), its bound, or −E(x), in
 nats; with ``scale`` they, too, give a number from 0 to 1::
@@ -32,6 +35,7 @@ from rlsuite.errors import CapabilityError, HyperparameterError
 from rlsuite.generative.capabilities import Bound, Density, Energy, Score, capabilities, energy_of, require
 from rlsuite.generative.model import GenerativeModel
 
+SCALE = 1.0  # of diffusion's reward
 DRAWS = 256  # events of the model's own that references are taken over
 KINDS: dict[str, type[GenerativeModel]] = {"score": Score, "density": Density, "energy": Energy, "bound": Bound}
 WEIGHTS = (0.5, 0.5)  # AMP's of task and style
@@ -43,7 +47,7 @@ class Naturalness:
     Args:
         kind: ``density``, ``bound``, ``energy`` or ``score``; by default the first of score (diffusion), density, energy,
             bound that the model has.
-        scale: see above; of a score 6 unless told.
+        scale: see above; of a score 1 unless told.
 
     Raises:
         CapabilityError: the model has not the capability that is asked for, or none of the four.
@@ -90,7 +94,7 @@ class Naturalness:
     @torch.no_grad()
     def __call__(self, events: Tensor, condition: Tensor | None, generator: torch.Generator) -> Tensor:
         if self.kind == "score":
-            from rlsuite.generative.diffusion.distillation import SCALE, distillation_errors, distillation_reward
+            from rlsuite.generative.diffusion.distillation import distillation_errors, distillation_reward
 
             errors = distillation_errors(self.model, events, condition, generator=generator)  # type: ignore[arg-type]
             scale = SCALE if self.scale is None else self.scale

@@ -19,6 +19,8 @@ from rlsuite.motion.skeleton import Skeleton
 
 Array = NDArray[np.float64]
 ROOT = ("height", "tilt x", "tilt y", "velocity forward", "velocity left", "yaw rate")
+TOLERANCES = (0.03, 0.05, 0.05, 0.3, 0.3, 0.5)  # of those; m, rad, rad, m/s, m/s, rad/s
+TOLERANCE = 0.06  # of a joint, radians
 
 
 class PoseCoordinates:
@@ -58,6 +60,12 @@ class PoseCoordinates:
     @property
     def size(self) -> int:
         return len(self.names)
+
+    @property
+    def tolerances(self) -> Array:
+        """``(size,)``: how far each number may be off for the motion still to look the same."""
+        root = TOLERANCES if self.root else ()
+        return np.array([*root, *[TOLERANCE] * (self.size - len(root))])
 
     def encode(self, clip: MotionClip) -> Array:
         """``(T, size)``. The last frame of a ``once`` clip moves as the one before, that of a cycle as the first.

@@ -25,6 +25,7 @@ from rlsuite.motion.priors.coordinates import PoseCoordinates
 Kind = Literal["pose", "next", "window"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 FPS = 24.0  # hertz, at which published recordings have the least upsampling in them
+FLICKER = 0.2  # of a blur: the share that changes from frame to frame
 SHARES = {"train": 0.72, "validation": 0.08, "test": 0.2}
 
 
@@ -93,6 +94,24 @@ class PriorData:
         """``(size,)`` standard deviations of the training frames, at least 1e-6."""
         rows = np.concatenate([self.rows[a:b] for a, b, _ in self.ranges["train"]]).astype(np.float64)
         return np.maximum(rows.std(axis=0), 1e-6)
+
+
+def blurred(part: Part, spreads: NDArray[np.float64], copies: int, generator: np.random.Generator) -> Part:
+    """Every event ``copies`` times over, each copy off by Gaussian errors of standard deviation ``spreads (size,)``, the
+    same in all its frames and those before it, and by a fifth as much in every frame apart.
+
+    A prior of clips that are few and clean knows their frames to the hundredth of a degree and finds everything else alike
+    impossible; of blurred ones it knows how far a motion may be off.
+    """
+    events, past = part.events.repeat(copies, *[1] * (part.events.dim() - 1)), part.condition
+    whole = events[:, None] if events.dim() == 2 else events  # (n, frames, size)
+    if past is not None:
+        whole = torch.cat([past.repeat(copies, 1, 1), whole], 1)
+    n, frames, size = whole.shape
+    off = generator.normal(size=(n, 1, size)) + FLICKER * generator.normal(size=(n, frames, size))
+    whole = whole + torch.from_numpy((off * spreads).astype(np.float32))
+    seen = 0 if past is None else past.shape[1]
+    return Part(whole[:, seen:].reshape(events.shape), None if past is None else whole[:, :seen])
 
 
 def motion_data(

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rlsuite.errors import CapabilityError, MotionError, RecordError, RlsuiteError
+from rlsuite.errors import CapabilityError, HyperparameterError, MotionError, RecordError, RlsuiteError
 from rlsuite.generative import registry, storage
 from rlsuite.generative.autoregressive.sequence import SequenceModel
 from rlsuite.generative.capabilities import Bound, Density, capabilities
@@ -20,7 +20,7 @@ from rlsuite.generative.diffusion.diffusion import Diffusion
 from rlsuite.generative.model import GenerativeModel
 from rlsuite.motion.clip import MotionClip
 from rlsuite.motion.priors.coordinates import PoseCoordinates
-from rlsuite.motion.priors.data import FPS, Kind, Part, PriorData, checked_kind, motion_data
+from rlsuite.motion.priors.data import FPS, Kind, Part, PriorData, blurred, checked_kind, motion_data
 from rlsuite.motion.skeleton import Skeleton
 
 ALIASES = {"flow": "realnvp"}
@@ -30,6 +30,7 @@ KIND: dict[str, Kind] = {  # what a model is of where the user does not say
 }  # fmt: skip
 STARTS = 32  # beginnings kept with a prior of next frames
 PARTICLES = 64  # of an importance-weighted bound, in scores
+COPIES = 16  # of every event that is blurred
 _BATCH = 1024  # events scored at once
 
 
@@ -83,7 +84,9 @@ class MotionPrior:
         seed: int = 0,
         patience: int | None = 10,
         learning_rate: float = 1e-3,
+        cosine_decay: bool = False,
         batch_size: int = 128,
+        blur: float = 0.0,
         device: str = "auto",
         progress: bool | Callable[[int, int, float], None] = False,
         log_dir: str | Path | None = None,
@@ -91,27 +94,37 @@ class MotionPrior:
     ) -> MotionPrior:
         """A model of that name fitted to ``data``, its best weights by the validation part.
 
+        Args:
+            blur: errors that the events it is fitted to get, in units of :attr:`PoseCoordinates.tolerances`; see
+                :func:`~rlsuite.motion.priors.data.blurred`. Priors that judge what a simulated body does need 1.
+
         Raises:
             UnknownNameError: there is no such model.
             HyperparameterError: an argument is wrong, or the model does not take such data.
         """
         name = ALIASES.get(name, name)
+        if not 0.0 <= blur < np.inf:
+            raise HyperparameterError(f"blur is a number, 0 or more, not {blur!r}")
         model = registry.create(name, seed=seed, **shapes(name, data), **hyperparameters)
         train, validation = data.part("train"), data.part("validation")
+        rng, blur_rng = (np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(4)[2:])
+        if blur:
+            train, validation = (
+                blurred(part, blur * data.coordinates.tolerances, COPIES, blur_rng) for part in (train, validation)
+            )
         history = model.fit(
             train.events, train.condition, steps=steps, seed=seed, patience=patience, learning_rate=learning_rate,
-            batch_size=batch_size, held_out=(validation.events, validation.condition), device=device,
-            progress=progress, log_dir=log_dir,
+            cosine_decay=cosine_decay, batch_size=batch_size, held_out=(validation.events, validation.condition),
+            device=device, progress=progress, log_dir=log_dir,
         )  # fmt: skip
         model.cpu().eval()
-        rng = np.random.default_rng(np.random.SeedSequence(seed).spawn(3)[2])
         beginnings = _beginnings(data)
         chosen = rng.permutation(len(beginnings))[:STARTS]
         prior = cls(
             model, data.coordinates, data.kind, data.fps, data.past, data.length, data.spread, beginnings[chosen],
         )  # fmt: skip
         prior.about = {
-            "clips": list(data.clips), "licences": list(data.licences), "seed": seed, "steps": steps,
+            "clips": list(data.clips), "licences": list(data.licences), "seed": seed, "steps": steps, "blur": blur,
             "best_step": history.best_step, "seconds": round(history.seconds, 1),
         }  # fmt: skip
         if isinstance(model, Density | Bound):

@@ -9,14 +9,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rlsuite.errors import CapabilityError, MotionError, RecordError
+from rlsuite.errors import CapabilityError, HyperparameterError, MotionError, RecordError
 from rlsuite.generative import storage
 from rlsuite.generative.registry import create
 from rlsuite.motion import editing
 from rlsuite.motion.catalogue import NAMES, find
 from rlsuite.motion.clip import MotionClip
 from rlsuite.motion.priors.coordinates import PoseCoordinates
-from rlsuite.motion.priors.data import motion_data
+from rlsuite.motion.priors.data import blurred, motion_data
 from rlsuite.motion.priors.prior import MotionPrior
 
 
@@ -171,3 +171,31 @@ def test_learned_models_beat_the_linear_ones_on_real_motion(mocap):
         dropout=0.3,
     )  # fmt: skip
     assert wave.about["test"]["nats_per_frame"] < min(p.about["test"]["nats_per_frame"] for p in orders) - 1.0
+
+
+@pytest.mark.parametrize("kind", ["pose", "next", "window"])
+def test_blur_moves_all_frames_of_an_event_alike_and_each_a_fifth_as_much_again(kind):
+    part = motion_data([find("walk")], kind, past=2, length=5).part("train")
+    spreads, copies = np.linspace(0.1, 1.0, 34), 400
+    found = blurred(part, spreads, copies, np.random.default_rng(0))
+    n = len(part.events)
+    off = (found.events - part.events.repeat(copies, *[1] * (part.events.dim() - 1))).reshape(copies * n, -1, 34)
+    if kind == "next":
+        assert part.condition is not None and found.condition is not None
+        off = torch.cat([found.condition - part.condition.repeat(copies, 1, 1), off], 1)
+    within = 5.0 / math.sqrt(2.0 * copies * n)  # five standard errors of a standard deviation
+    np.testing.assert_allclose(off.std((0, 1)), spreads * math.sqrt(1.0 + 0.2**2), rtol=within)
+    if kind != "pose":
+        np.testing.assert_allclose((off[:, 1] - off[:, 0]).std(0), spreads * 0.2 * math.sqrt(2.0), rtol=within)
+
+
+def test_a_blurred_prior_is_as_wide_as_blur_and_clips_together():
+    data = motion_data([find("walk")], "pose")
+    sharp, wide = (MotionPrior.fit("gaussian", data, steps=1, blur=blur) for blur in (0.0, 2.0))
+    variances = [
+        prior.model.sample(20_000, generator=torch.Generator().manual_seed(0)).var(0) for prior in (sharp, wide)
+    ]
+    added = (2.0 * data.coordinates.tolerances) ** 2 * (1.0 + 0.2**2)
+    np.testing.assert_allclose(variances[1], variances[0] + torch.from_numpy(added), rtol=0.25)
+    with pytest.raises(HyperparameterError, match="blur"):
+        MotionPrior.fit("gaussian", data, steps=1, blur=-1.0)
