@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from rlsuite.experiments.imitation.episodes import Episode
+    from rlsuite.experiments.imitation.live import LiveViewer
     from rlsuite.experiments.imitation.performers import Performer
 
 SHARES = ("success", "goal_success")  # rows told in per cent
@@ -31,13 +32,15 @@ def evaluate(arguments: argparse.Namespace) -> int:
     from rlsuite.seeding import run_seeds
 
     if arguments.video:
-        _require_suffix(arguments.video, "--video")
+        require_suffix(arguments.video, "--video")
     performer = _performer(arguments)
     episodes = arguments.episodes or EPISODES
+    planning = getattr(performer.agent, "kind", None) == "planning"  # pushing it would take hours
+    pushes = {"trials": 0} if planning else {}
     found, played = measure(
-        performer.act, performer.env_kwargs, episodes=episodes, seed=run_seeds(arguments.seed).evaluation
+        performer.act, performer.env_kwargs, episodes=episodes, seed=run_seeds(arguments.seed).evaluation, **pushes
     )
-    result = {**performer.about, "policy": _how(arguments), "seed": arguments.seed, **plain(found)}
+    result = {**performer.about, "policy": how(arguments), "seed": arguments.seed, **plain(found)}
     multi = performer.env_kwargs.get("multi")
     if multi is not None:
         names = clip_names(clips_of(performer.env_kwargs["clip"]))
@@ -50,7 +53,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
         written = performer.folder / f"imitation-{performer.about['checkpoint']}.json"
         write_atomically(written, json.dumps(result, indent=2) + "\n")
     if arguments.video:
-        _film(arguments.video, played[0], None)
+        film(arguments.video, played[0], None)
         result["video"] = str(arguments.video)
     if arguments.json:
         print(json.dumps(result))
@@ -63,13 +66,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
 
 def play(arguments: argparse.Namespace) -> int:
     """Show a policy: in the browser, on film, as a strip of poses, or save what it did as a clip."""
-    files = {name: getattr(arguments, name) for name in ("video", "strip", "rollout") if getattr(arguments, name)}
-    for name, path in files.items():
-        _require_suffix(path, f"--{name}")
-    if arguments.window:
-        raise InvalidEnvironmentError("a humanoid is shown in the browser, not in a window; leave --window out")
-    if files and arguments.episodes != 1:
-        raise HyperparameterError("--episodes is for other environments; a film of a clip shows one")
+    files = checked_files(arguments)
     performer = _performer(arguments)
     if arguments.clip and (performer.env_kwargs.get("multi") != "selector" or not files):
         raise HyperparameterError(
@@ -81,10 +78,21 @@ def play(arguments: argparse.Namespace) -> int:
     return _live(arguments, performer)
 
 
+def checked_files(arguments: argparse.Namespace) -> dict[str, Path]:
+    """The files to write, by option: what cannot be is told before anything is played."""
+    files = {name: getattr(arguments, name) for name in ("video", "strip", "rollout") if getattr(arguments, name)}
+    for name, path in files.items():
+        require_suffix(path, f"--{name}")
+    if arguments.window:
+        raise InvalidEnvironmentError("a humanoid is shown in the browser, not in a window; leave --window out")
+    if files and arguments.episodes != 1:
+        raise HyperparameterError("--episodes is for other environments; a film of a clip shows one")
+    return files
+
+
 def _write(arguments: argparse.Namespace, performer: Performer) -> int:
     from rlsuite.experiments.imitation.episodes import evaluation_env, lasting
     from rlsuite.experiments.imitation.episodes import play as perform
-    from rlsuite.motion import clip_files
     from rlsuite.seeding import run_seeds
 
     seconds = arguments.seconds or PLAY_SECONDS
@@ -95,29 +103,41 @@ def _write(arguments: argparse.Namespace, performer: Performer) -> int:
     seed = run_seeds(arguments.seed).evaluation
     (episode,) = perform(performer.act, env, seed, options=options, wanted=arguments.clip or ())
     env.close()
-    if arguments.video:
-        _film(arguments.video, episode, None)
-        print(f"film: {arguments.video}")
-    if arguments.strip:
-        from rlsuite.experiments.imitation.filming import strip
-
-        print(f"strip: {strip(arguments.strip, episode, seconds=arguments.seconds or cycle)}")
-    if arguments.rollout:
-        about = {name: performer.about[name] for name in ("checkpoint", "timesteps") if name in performer.about}
-        clip_files.save(episode.performed.with_step("policy", name=performer.name, **about), arguments.rollout)
-        print(f"clip: {arguments.rollout}; `rlsuite motion view` shows it")
+    about = {name: performer.about[name] for name in ("checkpoint", "timesteps") if name in performer.about}
+    write_episode(arguments, episode, cycle, name=performer.name, **about)
     end = "and fell" if episode.fell else "without a fall"
     steps = len(episode.rewards)
     print(f"{steps / episode.performed.fps:.1f} s {end}, normalised return {episode.normalised_return:.3f}")
     return 0
 
 
+def write_episode(arguments: argparse.Namespace, episode: Episode, cycle: float, **about: Any) -> None:
+    """The files that ``rlsuite play`` was asked for; a strip is of ``cycle`` seconds unless told otherwise."""
+    from rlsuite.motion import clip_files
+
+    if arguments.video:
+        film(arguments.video, episode, None)
+        print(f"film: {arguments.video}")
+    if arguments.strip:
+        from rlsuite.experiments.imitation.filming import strip
+
+        print(f"strip: {strip(arguments.strip, episode, seconds=arguments.seconds or cycle)}")
+    if arguments.rollout:
+        clip_files.save(episode.performed.with_step("policy", **about), arguments.rollout)
+        print(f"clip: {arguments.rollout}; `rlsuite motion view` shows it")
+
+
 def _live(arguments: argparse.Namespace, performer: Performer) -> int:
     from rlsuite.experiments.imitation.live import LiveViewer
 
     viewer = LiveViewer(performer.act, performer.env_kwargs, performer.name, port=arguments.port, seed=arguments.seed)
+    return serve(viewer, arguments)
+
+
+def serve(viewer: LiveViewer, arguments: argparse.Namespace) -> int:
+    """Until Ctrl-C."""
     try:
-        print(f"{performer.name} at {viewer.url} (Ctrl-C to stop)", flush=True)
+        print(f"{viewer.name} at {viewer.url} (Ctrl-C to stop)", flush=True)
         if not arguments.no_browser:
             import webbrowser
 
@@ -138,11 +158,11 @@ def _performer(arguments: argparse.Namespace) -> Performer:
     )
 
 
-def _how(arguments: argparse.Namespace) -> str:
+def how(arguments: argparse.Namespace) -> str:
     return "stochastic" if arguments.stochastic else "deterministic"
 
 
-def _require_suffix(path: Path, option: str) -> None:
+def require_suffix(path: Path, option: str) -> None:
     """What cannot be written is told before anything is played."""
     from rlsuite.motion.render.video import SUFFIXES, checked_suffix
 
@@ -150,7 +170,7 @@ def _require_suffix(path: Path, option: str) -> None:
     checked_suffix(clips.output(path, option), known)
 
 
-def _film(path: Path, episode: Episode, seconds: float | None) -> None:
+def film(path: Path, episode: Episode, seconds: float | None) -> None:
     from rlsuite.cli.motion.view import frame_progress, renderer_log
     from rlsuite.experiments.imitation.filming import film
 
@@ -177,7 +197,7 @@ def _print_table(performer: Performer, result: dict[str, Any]) -> None:
     for name, (unit, title) in ROWS.items():
         if name in result:
             value = result[name]
-            text = {"falls": f"{value}", **dict.fromkeys(SHARES, f"{100 * value:.0f}")}.get(name, _number(value))
+            text = {"falls": f"{value}", **dict.fromkeys(SHARES, f"{100 * value:.0f}")}.get(name, number(value))
             most = "at least " if unit == "N" and value > 0.99 * MOST else ""
             table.add_row(title, most + text, "%" if name in SHARES else unit)
     for name, share in result.get("clip_shares", {}).items():
@@ -202,12 +222,12 @@ def _by_clip(clips: dict[str, dict[str, Any]]) -> Table:
     for name, (unit, title) in ROWS.items():
         if all(name in found for found in clips.values()):
             percent = name in SHARES
-            cells = [_number((100 if percent else 1) * found[name]) for found in clips.values()]
+            cells = [number((100 if percent else 1) * found[name]) for found in clips.values()]
             table.add_row(title, *cells, "%" if percent else unit)
     return table
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     if value == 0.0:
         return "0"
     return f"{value:.3f}" if abs(value) < 1.0 else f"{value:.3g}" if abs(value) < 100.0 else f"{value:.0f}"

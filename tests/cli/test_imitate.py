@@ -231,3 +231,15 @@ def test_a_run_that_lost_its_clip_says_so(folder, capsys):
         assert run(*command) == 2
         error = capsys.readouterr().err
         assert "needs the file 'clip.npz'" in error and error.count("\n") == 1
+
+
+def test_a_planner_learns_nothing_and_is_evaluated_and_played(folder, capsys):
+    tiny = ["--set", "samples=4", "horizon=2", "iterations=1", "--name", "plans", "-q"]
+    assert run("imitate", "--clip", "jump", "--algo", "mppi", *tiny) == 0
+    planned = f"{RUNS}/mppi/plans-s0"
+    capsys.readouterr()
+    assert run("evaluate", planned, "--episodes", 1, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert 0.0 < found["normalised_return"] < 1.0 and not any(name.startswith("push_") for name in found)
+    assert run("play", planned, "--rollout", "planned.npz", "--seconds", 0.2) == 0
+    assert clip_files.load("planned.npz").n_frames == 7

@@ -8,13 +8,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rlsuite.agents.evaluation import tell_where
 from rlsuite.experiments.imitation.episodes import Act, clip_names, evaluation_env, without_pushes
 from rlsuite.experiments.imitation.pushes import DIRECTIONS, PUSH_SECONDS, Pusher
 from rlsuite.motion import models, viewer
+
+if TYPE_CHECKING:
+    from rlsuite.experiments.imitation.composite import Composite
 
 SPEEDS = {"¼": 0.25, "½": 0.5, "1": 1.0}
 LYING = 1.5  # seconds from a fall to a new beginning
@@ -27,7 +31,7 @@ class LiveViewer:
     Args:
         act, env_kwargs: of a :class:`~rlsuite.experiments.imitation.performers.Performer`. name: shown on the page.
         port: as of :class:`rlsuite.motion.viewer.Viewer`. seed: of the time of the clip that the first episode begins at.
-        running: whether the clock runs; without it only :meth:`advance` does anything.
+        running: whether the clock runs; without it only :meth:`advance` does anything. env: one body that acts by itself.
 
     Attributes:
         url: address of the page. env: the one simulation. falls, rewards: of this episode on.
@@ -45,10 +49,13 @@ class LiveViewer:
         port: int = 8080,
         seed: int = 0,
         running: bool = True,
+        env: Composite | None = None,
     ) -> None:
         viewer.require_viewer()
         self.act, self.name = act, name
-        self.env = evaluation_env({**without_pushes(env_kwargs), "interval": None}, 1, seconds=FOREVER)
+        self.env: Any = (
+            evaluation_env({**without_pushes(env_kwargs), "interval": None}, 1, seconds=FOREVER) if env is None else env
+        )
         self.pusher = Pusher(self.env)
         self.server, self.url = viewer.start_server(port, f"rlsuite: {name}")
         viewer.add_floor(self.server, -0.001)
@@ -62,6 +69,7 @@ class LiveViewer:
         self._anew = False
         self._add_controls()
         self._observations, _ = self.env.reset(seed=seed)
+        tell_where(act, self.env)
         self._begin()
         camera = self.server.initial_camera
         at = self.env.physics.state.position[0, 0]
@@ -111,6 +119,7 @@ class LiveViewer:
         if self._anew or self.fell_for > LYING:
             self._anew = False
             self._observations, _ = self.env.reset()
+            tell_where(self.act, self.env)
             self._begin()
             return
         if self._wanted is not None:
@@ -143,9 +152,10 @@ class LiveViewer:
                 part.visible = self.show_ghost.value
             if len(self.rewards) % 10 == 0:
                 seconds = len(self.rewards) * env.dt
+                acting = f", {clip_names(env.clips)[env.clock.which[0]]}" if env.multi else ""
                 mean = f", mean reward {np.mean(self.rewards):.2f}" if self.rewards else ""
                 fallen = ", **fallen**" if self.fell_for else ""
-                self.told.content = f"**{self.name}** {seconds:.1f} s{mean}{fallen}"
+                self.told.content = f"**{self.name}** {seconds:.1f} s{acting}{mean}{fallen}"
 
     def _run(self) -> None:
         due = time.monotonic()

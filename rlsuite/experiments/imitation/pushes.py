@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rlsuite.agents.evaluation import episode_seeds
+from rlsuite.agents.evaluation import episode_seeds, tell_where
 from rlsuite.envs.humanoid.vector_env import HumanoidImitateVectorEnv
 from rlsuite.experiments.imitation.episodes import Act, evaluation_env, lasting, without_pushes
 from rlsuite.motion import rotations as rot
@@ -76,6 +76,7 @@ def push_robustness(
         before = min(BEFORE, 0.5 * env.reference.duration)
     options = None if endless else {"time": 0.0}
     observations, _ = env.reset(seed=episode_seeds(seed, trials) * len(directions), options=options)
+    tell_where(act, env)
     standing = np.ones(n, np.bool_)
     for _ in range(round(before / env.dt)):
         observations, _, _, _, info = env.step(act(observations))
@@ -84,6 +85,7 @@ def push_robustness(
 
     def survive(newtons: Array) -> NDArray[np.bool_]:
         env.set_states(states)
+        tell_where(act, env)
         pusher.push(where, newtons)
         observations, upright, going = seen, standing.copy(), np.ones(n, np.bool_)
         for step in range(round(AFTER / env.dt)):

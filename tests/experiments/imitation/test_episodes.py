@@ -204,3 +204,18 @@ def test_the_goal_push_does_not_undo_the_pushes_that_measure():
     expected = push_robustness(nothing, {"clip": "idle", "threads": 1}, 0, trials=2, bisections=2)
     assert push_robustness(nothing, pushed, 0, trials=2, bisections=2).newtons == expected.newtons
     assert expected.newtons["forward"] < MOST
+
+
+def test_who_plans_is_told_of_every_beginning_and_every_return():
+    class Planner:
+        told = 0
+
+        def act_in(self, env):
+            self.told += 1
+
+        def __call__(self, observations):
+            return nothing(observations)
+
+    planner = Planner()
+    push_robustness(planner, {"clip": "idle", "threads": 1}, 0, trials=1, bisections=2)
+    assert planner.told == 1 + 1 + 2  # reset, unpushed, and each bisection from the same states

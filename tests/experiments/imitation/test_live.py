@@ -65,3 +65,25 @@ def test_after_a_fall_it_begins_anew(stage):
     shown._anew = True
     shown.advance()
     assert shown.rewards == []
+
+
+class Planner:
+    """Hears where it acts."""
+
+    def __init__(self):
+        self.told = []
+
+    def act_in(self, env):
+        self.told.append(env.times.copy())
+
+    def __call__(self, observations):
+        return nothing(observations)
+
+
+def test_who_plans_is_told_of_every_beginning(stage):
+    planner = Planner()
+    shown = stage(planner, "idle")
+    assert len(planner.told) == 1
+    shown._anew = True
+    shown.advance()
+    assert len(planner.told) == 2 and planner.told[1] == shown.env.times
