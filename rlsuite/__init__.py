@@ -3,7 +3,11 @@
 Importing it registers the environments (``rlsuite/…``) and nothing heavier; agents and tools load when first used.
 """
 
-from rlsuite.envs.registration import register_envs as _register_envs
+from rlsuite import starting as _starting
+
+_starting.begin()  # before anything that takes its time
+
+from rlsuite.envs.registration import register_envs as _register_envs  # noqa: E402
 
 __version__ = "0.1.0"
 

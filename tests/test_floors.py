@@ -42,7 +42,7 @@ def test_imports_go_down(path):
             assert shared, f"{path.name} knows the environment {name}"
 
 
-@pytest.mark.parametrize("name", ["devices", "errors", "files", "imports", "seeding", "tensor_files"])
+@pytest.mark.parametrize("name", ["devices", "errors", "files", "imports", "seeding", "starting", "tensor_files"])
 def test_the_ground_imports_nothing_above_it(name):
     assert [module for module in imported(PACKAGE / f"{name}.py") if module.split(".")[1] in FLOORS] == []
 

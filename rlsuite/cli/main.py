@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import rlsuite
+from rlsuite import starting
 from rlsuite.cli import (
     compare,
     completion,
@@ -68,6 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit status: 0 done, 1 doctor found something failing, 2 bad input, 130 interrupted."""
     arguments = build_parser().parse_args(argv)
+    starting.done()
     if "" not in sys.path and os.getcwd() not in sys.path:
         sys.path.append("")  # `my_module:My-v0` is looked for in the current folder, after everything installed
     try:
