@@ -55,14 +55,13 @@ class _SharedHidden(Autoregressive):
 
     def _sample(self, n: int, condition: Tensor | None, generator: torch.Generator | None) -> Tensor:
         noise = self.head.noise((self.event_size, n), self.bias, generator)
-        a = self._first_sum(n, condition)
-        x = self.bias.new_empty(n, self.event_size)
-        for i in range(self.event_size):
+        a, drawn = self._first_sum(n, condition), []
+        each = (part.unbind(0) for part in (self.weight, self.out_weight.mT, self.out_bias, noise))
+        for i, (weight, out_weight, out_bias, its_noise) in enumerate(zip(*each, strict=True)):
             h = self._activate(a[:, None], i)[:, 0]
-            entry = self.head.draw(torch.addmm(self.out_bias[i], h, self.out_weight[i].mT), noise[i])
-            a = a + self.head.encode(entry) @ self.weight[i]
-            x[:, i] = entry.squeeze(-1)
-        return x.reshape(n, *self.event_shape)
+            drawn.append(self.head.draw(torch.addmm(out_bias, h, out_weight), its_noise))
+            a = torch.addmm(a, self.head.encode(drawn[-1]), weight)
+        return torch.cat(drawn, 1).reshape(n, *self.event_shape)
 
 
 class NADE(_SharedHidden):

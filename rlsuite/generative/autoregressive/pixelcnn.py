@@ -54,12 +54,13 @@ class _PixelCNN(PixelModel):
         for i in range(self.rows):
             evaluator.begin_row(i, image.flatten(1, 2))
             for j in range(self.columns):
+                pixel = image[..., i, j]
                 for c in range(self.colours):
-                    parameters = evaluator.pixel(i, j, image[..., i, j].flatten(1))
-                    value = self.head.draw(parameters.unflatten(1, (self.colours, -1))[:, c], noise[i, j, c])
+                    parameters = evaluator.pixel(i, j, pixel.flatten(1))
+                    value = self.head.draw(parameters.chunk(self.colours, 1)[c], noise[i, j, c])
                     x[:, c, i, j] = value.squeeze(-1)
-                    image[:, c, :, i, j] = self.head.encode(value)
-                evaluator.settle(i, j, image[..., i, j].flatten(1))
+                    pixel[:, c] = self.head.encode(value)
+                evaluator.settle(i, j, pixel.flatten(1))
         return x.reshape(n, *self.event_shape)
 
     def _evaluator(self, n: int, context: Tensor | None) -> _Evaluator:
@@ -82,14 +83,27 @@ class _Evaluator:
 
 
 class _Pointwise:
-    """A masked convolution at one place, its masked weight multiplied out once."""
+    """A masked convolution at one place, from the places that it sees, ``reach`` rows and columns around.
+
+    Attributes:
+        places: (rows down, columns right) from the upper left corner of what it reaches, in raster order up to the place
+            itself.
+    """
 
     def __init__(self, conv: MaskedConv2d) -> None:
-        self.weight, self.bias = conv.masked_weight.flatten(1).mT.contiguous(), conv.bias
+        above, left, right = conv.reach
+        corner = [(a, b) for a in range(above + 1) for b in range(left + 1 + right)]
+        self.places = corner[: above * (left + 1 + right) + left + 1]
+        weight = conv.masked_weight.flatten(2)[..., : len(self.places)]  # (out, in, places)
+        self.weight, self.bias = weight.permute(2, 1, 0).flatten(0, 1).contiguous(), conv.bias
 
-    def __call__(self, patch: Tensor) -> Tensor:
+    def __call__(self, *inputs: Tensor) -> Tensor:
+        """``(n, out)`` of the inputs ``(n, in)`` at each of :attr:`places`."""
         assert self.bias is not None
-        return torch.addmm(self.bias, patch.flatten(1), self.weight)
+        return torch.addmm(self.bias, torch.cat(inputs, 1), self.weight)
+
+
+Row = list[Tensor]  # inputs ``(n, in)`` at the places of one row, with zeros beside them
 
 
 class PixelCNN(_PixelCNN):
@@ -144,21 +158,23 @@ class PixelCNN(_PixelCNN):
 
 
 class _PlainEvaluator(_Evaluator):
-    """Keeps the inputs of each layer, padded, and applies each to the patch around a pixel."""
+    """Keeps the inputs of each layer, zeros around them, and applies each to what it sees from a pixel."""
 
     def __init__(self, model: PixelCNN, n: int, context: Tensor | None) -> None:
         convolutions = model._convolutions()
-        self.reaches = [conv.reach for conv in convolutions]
-        self.layers = [_Pointwise(conv) for conv in (*convolutions, model.middle, model.last)]
+        self.layers = [_Pointwise(conv) for conv in convolutions]
+        self.last = [_Pointwise(model.middle), _Pointwise(model.last)]
         self.shift = None if model.context is None or context is None else model.context(context)
-        self.kept = [
-            conv.weight.new_zeros(n, conv.in_channels, model.rows + above, left + model.columns + right)
-            for conv, (above, left, right) in zip(convolutions, self.reaches, strict=True)
-        ]
+        self.corners = [conv.reach[:2] for conv in convolutions]
+        self.kept: list[list[Row]] = []
+        for conv in convolutions:
+            above, left, right = conv.reach
+            nothing = conv.weight.new_zeros(n, conv.in_channels)
+            self.kept.append([[nothing] * (left + model.columns + right) for _ in range(above + model.rows)])
 
     def settle(self, i: int, j: int, features: Tensor) -> None:
-        above, left, _ = self.reaches[0]
-        self.kept[0][:, :, above + i, left + j] = features
+        above, left = self.corners[0]
+        self.kept[0][above + i][left + j] = features
 
     def pixel(self, i: int, j: int, features: Tensor) -> Tensor:
         h = self._at(0, i, j, features)
@@ -166,14 +182,13 @@ class _PlainEvaluator(_Evaluator):
             h = h + self.shift
         for index in range(1, len(self.kept)):
             h = h + self._at(index, i, j, torch.relu(h))
-        return self.layers[-1](torch.relu(self.layers[-2](torch.relu(h))))
+        return self.last[1](torch.relu(self.last[0](torch.relu(h))))
 
     def _at(self, index: int, i: int, j: int, x: Tensor) -> Tensor:
         """The output of a convolution at a pixel whose input ``x (n, channels)`` is new."""
-        above, left, right = self.reaches[index]
-        kept = self.kept[index]
-        kept[:, :, above + i, left + j] = x
-        return self.layers[index](kept[:, :, i : i + above + 1, j : j + left + 1 + right])
+        layer, kept, (above, left) = self.layers[index], self.kept[index], self.corners[index]
+        kept[above + i][left + j] = x
+        return layer(*[kept[i + a][j + b] for a, b in layer.places])
 
 
 def gate(a: Tensor) -> Tensor:
@@ -265,11 +280,11 @@ class _GatedEvaluator(_Evaluator):
             layer.vertical.weight.new_zeros(n, layer.vertical.in_channels, model.rows + layer.p, model.columns)
             for layer in self.layers
         ]
-        self.left = [  # inputs of each horizontal one in the present row, padded
-            layer.vertical.weight.new_zeros(n, layer.vertical.in_channels, layer.p + model.columns)
+        self.left: list[Row] = [  # inputs of each horizontal one in the present row
+            [layer.vertical.weight.new_zeros(n, layer.vertical.in_channels)] * (layer.p + model.columns)
             for layer in self.layers
         ]
-        self.linked: list[Tensor] = []
+        self.linked: list[Sequence[Tensor]] = []  # of each layer, at each place of the present row
 
     def begin_row(self, i: int, image: Tensor) -> None:
         v = image[:, :, i - 1] if i else torch.zeros_like(image[:, :, 0])
@@ -277,18 +292,18 @@ class _GatedEvaluator(_Evaluator):
         for layer, above, (shift_v, shift_h) in zip(self.layers, self.above, self.shifts, strict=True):
             above[:, :, layer.p + i] = v
             a = layer.vertical(F.pad(above[:, :, i : i + layer.p + 1], (layer.p, layer.p))) + shift_v
-            self.linked.append((layer.link(a) + shift_h).squeeze(2))
+            self.linked.append((layer.link(a) + shift_h).squeeze(2).unbind(2))
             v = gate(a).squeeze(2)
 
     def settle(self, i: int, j: int, features: Tensor) -> None:
-        self.left[0][:, :, self.layers[0].p + j] = features
+        self.left[0][self.layers[0].p + j] = features
 
     def pixel(self, i: int, j: int, features: Tensor) -> Tensor:
         h = features
         for layer, horizontal, out, left, linked in zip(
             self.layers, self.horizontal, self.out, self.left, self.linked, strict=True
         ):
-            left[:, :, layer.p + j] = h
-            new = out(gate(horizontal(left[:, :, j : j + layer.p + 1]) + linked[:, :, j]))
+            left[layer.p + j] = h
+            new = out(gate(horizontal(*left[j : j + layer.p + 1]) + linked[j]))
             h = new if layer.is_first else h + new
         return self.last[1](torch.relu(self.last[0](torch.relu(h))))

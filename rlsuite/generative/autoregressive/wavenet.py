@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +12,25 @@ from torch import Tensor, nn
 from rlsuite.errors import HyperparameterError
 from rlsuite.generative.autoregressive.sequence import SequenceModel
 
-Cache = tuple[tuple[Tensor, ...], tuple[tuple[Tensor, ...], ...]]  # the convolutions' matrices, their queues
+
+class Weights(NamedTuple):
+    """Of a layer: the convolution ``(kernel · channels, width)``, V and S ``(channels, channels)``, and their biases."""
+
+    matrix: Tensor
+    bias: Tensor
+    onward: Tensor
+    onward_bias: Tensor
+    skip: Tensor
+    skip_bias: Tensor
+
+
+class Cache(NamedTuple):
+    """Of a stream: every layer's weights and queue; all skips as one matrix, which saves a product for each layer."""
+
+    weights: tuple[Weights, ...]
+    skip: Tensor
+    skip_bias: Tensor
+    queues: tuple[tuple[Tensor, ...], ...]
 
 
 class DilatedLayer(nn.Module):
@@ -37,30 +56,35 @@ class DilatedLayer(nn.Module):
     def forward(self, h: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         """``h (n, T, channels)``, its successor and the skip."""
         a = self.conv(F.pad(h.mT, (self.queue_size, 0))).mT
-        return self._rest(h, a, None if context is None else context[:, None])
+        residual, skip = self.out(self._gate(a, None if context is None else context[:, None])).chunk(2, -1)
+        return h + residual, skip
 
-    def matrix(self) -> Tensor:
-        """The convolution as one matrix ``(kernel · channels, width)``, the oldest input first."""
-        return self.conv.weight.permute(2, 1, 0).flatten(0, 1).contiguous()
+    def stepwise(self) -> Weights:
+        """The same weights, as one step needs them."""
+        assert self.conv.bias is not None
+        matrix = self.conv.weight.permute(2, 1, 0).flatten(0, 1).contiguous()  # the oldest input first
+        onward, skip = self.out.weight.mT.chunk(2, 1)
+        onward_bias, skip_bias = self.out.bias.chunk(2)
+        return Weights(matrix, self.conv.bias, onward, onward_bias, skip, skip_bias)
 
     def advance(
-        self, matrix: Tensor, queue: tuple[Tensor, ...], h: Tensor, context: Tensor | None
+        self, weights: Weights, queue: tuple[Tensor, ...], h: Tensor, context: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """The same for one step ``h (n, channels)``; ``queue`` has the inputs before it, oldest first."""
-        assert self.conv.bias is not None
-        a = torch.addmm(self.conv.bias, torch.cat([*queue[:: self.dilation], h], 1), matrix)
-        return self._rest(h, a, context)
+        """The successor of one step ``h (n, channels)`` and g; ``queue`` has the inputs before it, oldest first."""
+        a = torch.addmm(weights.bias, torch.cat([*queue[:: self.dilation], h], 1), weights.matrix)
+        g = self._gate(a, context)
+        return torch.addmm(h + weights.onward_bias, g, weights.onward), g
 
-    def _rest(self, h: Tensor, a: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _gate(self, a: Tensor, context: Tensor | None) -> Tensor:
+        """g."""
         if self.context is not None and context is not None:
             a = a + self.context(context)
         if self.gated:
             signal, gate = a.chunk(2, -1)
-            a = torch.tanh(signal) * torch.sigmoid(gate)
+            g = torch.tanh(signal) * torch.sigmoid(gate)
         else:
-            a = torch.relu(a)
-        residual, skip = self.out(self.dropout(a)).chunk(2, -1)
-        return h + residual, skip
+            g = torch.relu(a)
+        return self.dropout(g) if self.training else g
 
 
 class WaveNet(SequenceModel):
@@ -136,14 +160,16 @@ class WaveNet(SequenceModel):
 
     def _cache(self, n: int) -> Cache:
         nothing = self.first.weight.new_zeros(n, self.channels)
-        queues = tuple((nothing,) * layer.queue_size for layer in self._layers())
-        return tuple(layer.matrix() for layer in self._layers()), queues
+        weights = tuple(layer.stepwise() for layer in self._layers())
+        skip, skip_bias = torch.cat([each.skip for each in weights]), sum(each.skip_bias for each in weights)
+        assert isinstance(skip_bias, Tensor)
+        return Cache(weights, skip, skip_bias, tuple((nothing,) * layer.queue_size for layer in self._layers()))
 
     def _advance(self, cache: Cache, seen: Tensor, context: Tensor | None) -> tuple[Tensor, Cache]:
-        h, queues = self.first(seen), []
-        total = torch.zeros_like(h)
-        for layer, matrix, queue in zip(self._layers(), *cache, strict=True):
+        h, queues, gated = self.first(seen), [], []
+        for layer, weights, queue in zip(self._layers(), cache.weights, cache.queues, strict=True):
             queues.append((*queue[1:], h))
-            h, skip = layer.advance(matrix, queue, h, context)
-            total = total + skip
-        return self._finish(total), (cache[0], tuple(queues))
+            h, g = layer.advance(weights, queue, h, context)
+            gated.append(g)
+        total = torch.addmm(cache.skip_bias, torch.cat(gated, 1), cache.skip)
+        return self._finish(total), cache._replace(queues=tuple(queues))
