@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rlsuite.cli import imitation
+from rlsuite.cli import composite, imitation
 from rlsuite.cli.arguments import positive_int, seed
 from rlsuite.cli.play import add_policy, film, video
 
@@ -25,6 +25,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         "--checkpoint", metavar="NAME", help="last (default), best, 5000_steps …, or s3 for seed 3 of a comparison"
     )
     parser.add_argument("--episodes", type=positive_int, metavar="N", help="default: 100; of a clip 32")
+    composite.add_arguments(parser)
     add_policy(parser)
     parser.add_argument("--seed", type=seed, default=0, metavar="K", help="of the evaluation episodes (default: 0)")
     parser.add_argument("--video", type=video, metavar="FILE", help="film the first episode to this .mp4 or .gif")
@@ -43,6 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
     from rlsuite.experiments.recording import evaluates_deterministically
     from rlsuite.seeding import run_seeds
 
+    if arguments.composite:
+        return composite.evaluate(arguments)
     if performs(arguments.run_folder):
         return imitation.evaluate(arguments)
     arguments.episodes = arguments.episodes or 100

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from rlsuite.cli import imitation
+from rlsuite.cli import composite, imitation
 from rlsuite.cli.arguments import port, positive_int, positive_number, seed
 from rlsuite.errors import InvalidEnvironmentError
 
@@ -42,6 +42,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     )
     clip.add_argument("--port", type=port, default=8080, help="of the page on 127.0.0.1 (default: 8080)")
     clip.add_argument("--no-browser", action="store_true", help="only print the page's address")
+    composite.add_arguments(parser)
     add_policy(parser)
     parser.add_argument("--seed", type=seed, default=0, metavar="K", help="of the episodes (default: 0)")
     parser.add_argument("--trust", action="store_true", help="import the modules the run names, which runs their code")
@@ -77,6 +78,8 @@ def run(arguments: argparse.Namespace) -> int:
     from rlsuite.screen import has_screen
     from rlsuite.seeding import run_seeds
 
+    if arguments.composite:
+        return composite.play(arguments)
     if performs(arguments.run_folder):
         return imitation.play(arguments)
     if arguments.strip or arguments.rollout or arguments.clip:

@@ -12,6 +12,8 @@ from tests.cli.test_imitate import OURS, rlsuite, run
 
 RUN = "runs/rlsuite-HumanoidImitate-v0/ppo/walk+idle-1-s0"
 
+ALONE = "runs/rlsuite-HumanoidImitate-v0/ppo/idle-1-s0"
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -21,6 +23,8 @@ def folder(tmp_path_factory):
     done = rlsuite("imitate", *arguments, *OURS, cwd=folder)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == f"run: {RUN}"
+    done = rlsuite("imitate", "--clip", "idle", *OURS, cwd=folder)
+    assert done.returncode == 0, done.stderr
     return folder
 
 
@@ -68,3 +72,21 @@ def test_what_does_not_go(capsys):
 
 def test_the_run_goes_on():
     assert run("imitate", "--resume", RUN, "-n", 512) == 0
+
+
+def test_a_composite_is_evaluated_and_played(capsys):
+    assert (
+        run("evaluate", ALONE, "--composite", ALONE, "--episodes", 2, "--temperature", 5, "--every", 0.5, "--json") == 0
+    )
+    found = json.loads(capsys.readouterr().out)
+    assert set(found["shares"]) == {"idle-1-s0", "idle-1-s0-2"} and sum(found["shares"].values()) == pytest.approx(1.0)
+    assert 0.5 < found["mean_reward"] <= 1.0 and found["changes_per_minute"] > 0.0 and found["temperature"] == 5
+    assert run("evaluate", ALONE, "--composite", ALONE, "--episodes", 1) == 0
+    assert "idle-1-s0-2: time" in capsys.readouterr().out
+    assert run("play", ALONE, "--composite", ALONE, "--rollout", "both.npz", "--seconds", 1) == 0
+    assert "mean reward" in capsys.readouterr().out
+    assert clip_files.load("both.npz").n_frames == 31
+    assert run("play", ALONE, "--composite", RUN, "--rollout", "x.npz") == 2
+    assert "one clip each" in capsys.readouterr().err
+    assert run("play", ALONE, "--composite", "walk", "--rollout", "x.npz") == 2
+    assert "has no values" in capsys.readouterr().err

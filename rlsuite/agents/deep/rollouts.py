@@ -16,7 +16,7 @@ from rlsuite.agents.deep.advantages import explained_variance, gae
 from rlsuite.agents.deep.agent import DeepAgent
 from rlsuite.agents.deep.distributions import DiagonalGaussian, distribution_for
 from rlsuite.agents.deep.networks import ACTIVATIONS
-from rlsuite.agents.deep.normalisation import ObservationNormaliser, ReturnNormaliser
+from rlsuite.agents.deep.normalisation import EPSILON, ObservationNormaliser, ReturnNormaliser
 from rlsuite.agents.deep.observations import Batch, as_tensors, take, tree_map
 from rlsuite.agents.deep.optimisation import ModuleState, Optimiser, finite
 from rlsuite.agents.deep.policies import Actor, ActorCriticPolicy, Networks, takes_vectors, values_of
@@ -163,6 +163,19 @@ class OnPolicyAgent(DeepAgent):
             idle = self.envs.resetting
             self.observation_normaliser.update(inputs[~idle] if idle.any() else inputs)
         return self.observation_normaliser(inputs)
+
+    def values(self, observations: Batch) -> NDArray[np.float64]:
+        """``(n,)`` V of observations: the discounted return that the critic expects, in units of the environment's reward.
+
+        Raises:
+            HyperparameterError: the agent has no critic.
+        """
+        if self.policy.critic is None:
+            raise HyperparameterError(f"{self.name} was trained without a critic and has no values")
+        found = values_of(self.policy, as_tensors(self.inputs(observations), self.device))
+        if self.return_normaliser is not None:
+            found = found * np.sqrt(self.return_normaliser.variance + EPSILON)
+        return found
 
     def policy_module(self) -> torch.nn.Module:
         return ModePolicy(self.policy, self.distribution, self.action_space, self.observation_normaliser)

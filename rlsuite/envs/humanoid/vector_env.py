@@ -23,7 +23,7 @@ from rlsuite.envs.humanoid.demonstrations import Demonstrations
 from rlsuite.envs.humanoid.goals import make_goal, mixture
 from rlsuite.envs.humanoid.kernels import Array, Rows
 from rlsuite.envs.humanoid.max_composite import MaxComposite, MaxReward
-from rlsuite.envs.humanoid.medley import Clip, checked_multi, clips_of, index_of
+from rlsuite.envs.humanoid.medley import Clip, Medley, checked_multi, clips_of, index_of
 from rlsuite.envs.humanoid.mirroring import Lean, Part, Reflection, chosen, of_actions, of_observations
 from rlsuite.envs.humanoid.observations import DEFAULT, Observation, View
 from rlsuite.envs.humanoid.physics import BatchPhysics
@@ -100,6 +100,7 @@ class HumanoidImitateVectorEnv(States, VectorEnv[Any, Any, Any]):
         substeps = round(1.0 / (CONTROL_RATE * model.opt.timestep))
         self.physics = BatchPhysics(model, skeleton, num_envs, substeps=substeps, threads=threads)
         self.goal.attach(self.physics, self.reference, goal_weight)
+        self.collides = self_collision
         self.limit = steps_within(horizon, max_episode_steps, CONTROL_RATE)
         self.actions = ActionMode(action_mode, model, scale=action_scale, anneal=anneal)
 
@@ -255,6 +256,35 @@ class HumanoidImitateVectorEnv(States, VectorEnv[Any, Any, Any]):
         simulations have broken down in all.
         """
         return self._report.metrics(self.dt)
+
+    # -- in company: see rlsuite.envs.humanoid.relay ------------------------------------------------------------------------
+
+    def share(self, physics: BatchPhysics) -> None:
+        """Move these bodies from now on, with a reference that may be anywhere."""
+        self.physics = physics
+        self.goal.attach(physics, self.reference, self.goal.weight)
+        clock = Medley(
+            [self.reference], self.num_envs, frames=len(self.clock.future), seconds=self.dt,
+            sync=bool(self._config["sync"]), limit=np.inf,
+        )  # fmt: skip
+        clock.gone[:] = self.gone
+        self.clock, self.offsets, self.steps, self.gone = clock, clock.offsets, clock.steps, clock.gone
+
+    def enter(self, rows: Rows, luck: Array) -> None:
+        """Begin the clip at ``rows``, where the bodies are and as they face; ``luck`` ``(len(rows),)`` from [0, 1)."""
+        assert isinstance(self.clock, Medley)
+        self.clock.begin(rows, np.zeros(len(rows), np.intp), np.zeros(len(rows)), luck)
+        self.clock.move_to(rows, self.physics.state, self.physics.state)
+        self.previous[rows] = 0.0
+        self.goal.enter(rows, luck, self.times)
+        self._look(rows)
+
+    def step_rows(self, rows: Rows, actions: Any) -> tuple[Array, Mask]:
+        """One control step of ``rows`` alone, whatever happens; rewards ``(len(rows),)``, and where the clip began anew."""
+        before, full, rewards = self.times, np.zeros_like(self.previous), np.zeros(self.num_envs)
+        full[rows] = np.asarray(actions, np.float64)
+        self._advance(rows, full, rewards, np.zeros_like(self._ended), np.zeros_like(self._ended))
+        return rewards[rows], self.times[rows] < before[rows]
 
     # -- the step -------------------------------------------------------------------------------------------------------
 

@@ -133,13 +133,17 @@ def lasting(env: HumanoidImitateVectorEnv) -> bool:
 
 def clip_names(clips: Sequence[MotionClip]) -> list[str]:
     """What to call them: all different."""
-    names = [clip.name or "clip" for clip in clips]
+    return distinct([clip.name or "clip" for clip in clips])
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """Names that are all different: the second of the same is ``name-2``."""
     return [f"{name}-{names[:k].count(name) + 1}" if name in names[:k] else name for k, name in enumerate(names)]
 
 
 def play(
     act: Act,
-    env: HumanoidImitateVectorEnv,
+    env: HumanoidImitateVectorEnv | Any,
     seed: int,
     *,
     options: dict[str, Any] | None = None,

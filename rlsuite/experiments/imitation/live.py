@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +16,6 @@ from rlsuite.agents.evaluation import tell_where
 from rlsuite.experiments.imitation.episodes import Act, clip_names, evaluation_env, without_pushes
 from rlsuite.experiments.imitation.pushes import DIRECTIONS, PUSH_SECONDS, Pusher
 from rlsuite.motion import models, viewer
-
-if TYPE_CHECKING:
-    from rlsuite.experiments.imitation.composite import Composite
 
 SPEEDS = {"¼": 0.25, "½": 0.5, "1": 1.0}
 LYING = 1.5  # seconds from a fall to a new beginning
@@ -49,13 +46,13 @@ class LiveViewer:
         port: int = 8080,
         seed: int = 0,
         running: bool = True,
-        env: Composite | None = None,
+        env: Any = None,
     ) -> None:
         viewer.require_viewer()
         self.act, self.name = act, name
-        self.env: Any = (
-            evaluation_env({**without_pushes(env_kwargs), "interval": None}, 1, seconds=FOREVER) if env is None else env
-        )
+        if env is None:
+            env = evaluation_env({**without_pushes(env_kwargs), "interval": None}, 1, seconds=FOREVER)
+        self.env = env
         self.pusher = Pusher(self.env)
         self.server, self.url = viewer.start_server(port, f"rlsuite: {name}")
         viewer.add_floor(self.server, -0.001)

@@ -72,11 +72,19 @@ class Goal:
         Args:
             luck: ``(len(rows),)`` from [0, 1), multiples of 2⁻⁵³. times: ``(n,)`` of the clip. now: the reference there.
         """
+        self._forget(rows, luck)
+        self.physics.place(rows, *self.pose(rows, now))
+        self.draw(rows, times)
+
+    def enter(self, rows: Rows, luck: Array, times: Array) -> None:
+        """Another goal at ``rows``, for bodies as they are."""
+        self._forget(rows, luck)
+        self.draw(rows, times)
+
+    def _forget(self, rows: Rows, luck: Array) -> None:
         if self.memory.shape[1]:
             self.memory[rows] = 0.0
             self.memory[rows, KEY] = luck * 2.0**53
-        self.physics.place(rows, *self.pose(rows, now))
-        self.draw(rows, times)
 
     def pose(self, rows: Rows, now: BodyState) -> tuple[Array, Array]:
         """Positions and velocities that episodes begin with: those of the reference."""
