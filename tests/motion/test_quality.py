@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rlsuite.errors import MotionError, SkeletonError
-from rlsuite.motion import body
+from rlsuite.motion import body, catalogue
 from rlsuite.motion import rotations as rot
 from rlsuite.motion.clip import MotionClip
 from rlsuite.motion.formats import deepmimic
@@ -245,6 +245,19 @@ def test_standing_rests_on_the_ground(clip):
     flight = (effort.frames > 18) & (effort.frames < 30)
     assert effort.residual[flight].max() < 1e-3  # free fall needs nothing
     assert effort.torques[flight].max() < 1e-3
+
+
+def test_a_foot_that_swings_by_low_holds_nothing():
+    """In the run a foot passes the other at 4 to 6 cm, under the height of supports, while that one pushes off."""
+    running = catalogue.find("run")
+    effort = dynamics.inverse_dynamics(running, Solids(body.model(), running), 0.05)
+    pushing, low = effort.frames.tolist().index(9), effort.frames.tolist().index(12)
+    names = [running.skeleton.body_names[i] for i in effort.bodies]
+    left, right = (names.index(f"{side}_shin") for side in ("left", "right"))
+    assert effort.ground[pushing, 2] > 1.5 * effort.weight  # the right foot's push
+    for frame in range(pushing, low + 1):
+        assert effort.torques[frame, left] < 0.3 * effort.limits[left]
+    assert effort.torques[pushing, right] > effort.torques[pushing, left]
 
 
 def test_what_was_simulated_is_possible():

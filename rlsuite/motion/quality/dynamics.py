@@ -6,8 +6,9 @@ Newton and Euler for every body ``k`` (mass ``m``, centre ``c``, inertia ``I``),
 with rotations instead of hinge angles leaves no gimbal lock to stumble over; the inertia of motors (armature) is left out.
 
 Accelerations are those of parabolas fitted to 0.16 s around each frame (Savitzky & Golay 1964): a foot's impact is spread
-over as much. Ground forces act at points near the floor, in pyramids of friction 1, and are those that leave the least for
-the root, where nothing can pull, and then the least torques (non-negative least squares, Lawson & Hanson 1974).
+over as much. Ground forces act at points near the floor that do not swing along it, in pyramids of friction 1, and are those
+that leave the least for the root, where nothing can pull, and then the least torques (non-negative least squares, Lawson
+& Hanson 1974).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from functools import cached_property
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import minimum_filter1d
+from scipy.ndimage import maximum_filter1d
 from scipy.optimize import nnls
 from scipy.signal import savgol_coeffs
 
@@ -34,6 +35,7 @@ Array = NDArray[np.float64]
 HALF_WINDOW = 0.08  # seconds
 HIGHEST_RATE = 60.0  # frames a second that are looked at
 FRICTION = 1.0
+SWINGING = 2.0  # m/s over the floor: feet that land or leave it are slower, those that swing by low are faster
 LEVER = 0.3  # metres: turns a moment at the root into a force to compare
 _EASE = 0.03  # weight of joint torques beside the root: small, so that they only choose among possible forces
 _EDGES = np.array([[FRICTION, 0.0, 1.0], [-FRICTION, 0.0, 1.0], [0.0, FRICTION, 1.0], [0.0, -FRICTION, 1.0]])
@@ -88,6 +90,9 @@ def inverse_dynamics(clip: MotionClip, solids: Solids, support_height: float) ->
     """Torques and residuals of a clip; ``None`` where it is too short to have accelerations.
 
     The first and last 0.08 s of a clip that is no cycle are left out.
+
+    Args:
+        support_height: metres above the floor under which a point may hold the body, unless it swings by.
     """
     half = max(2, round(HALF_WINDOW * clip.fps))
     stride = max(1, int(np.ceil(clip.fps / HIGHEST_RATE - 1e-6)))
@@ -100,8 +105,24 @@ def inverse_dynamics(clip: MotionClip, solids: Solids, support_height: float) ->
     motion = _Motion(clip, solids.model, frames, half)
     owners, points = solids.points
     size = 2 * (half // 2) + 1
-    low = minimum_filter1d(points[..., 2], size, axis=0, mode="nearest")[frames] < support_height
-    return _balance(motion, frames, owners, points[frames], low)
+    holds = (points[..., 2] < support_height) & (_sliding(clip, owners, points) < SWINGING)
+    return _balance(
+        motion, frames, owners, points[frames], maximum_filter1d(holds, size, axis=0, mode="nearest")[frames]
+    )
+
+
+def _sliding(clip: MotionClip, owners: NDArray[np.intp], points: Array) -> Array:
+    """``(T, P)`` m/s over the ground of what is now at ``points (T, P, 3)`` of the bodies ``owners (P,)``.
+
+    The body itself moves, not its lowest point: a ball that rolls does not slide.
+    """
+    position, quat = clip.bodies
+    arms = rot.rotate(rot.conjugate(quat[:, owners]), points - position[:, owners])
+    now = np.arange(clip.n_frames)
+    before, after = np.maximum(now - 1, 0), np.minimum(now + 1, clip.n_frames - 1)
+    ends = [position[t][:, owners] + rot.rotate(quat[t][:, owners], arms) for t in (before, after)]
+    way = np.linalg.norm((ends[1] - ends[0])[..., :2], axis=-1)
+    return np.asarray(way * clip.fps / np.maximum(after - before, 1)[:, None])
 
 
 class _Motion:
