@@ -1,10 +1,11 @@
 """Made motions: what was asked for is what is done, and bodies could do it."""
 
+import mujoco
 import numpy as np
 import pytest
 
 from rlsuite.errors import MotionError, UnknownNameError
-from rlsuite.motion import clip_files, kinematics, quality, sampling
+from rlsuite.motion import body, clip_files, kinematics, quality, sampling
 from rlsuite.motion import rotations as rot
 from rlsuite.motion.synthesis import MOTIONS, NAMES, cartwheels, make, poses
 from rlsuite.motion.synthesis.__main__ import main
@@ -204,6 +205,26 @@ def test_a_jump_rises_and_falls_as_a_thrown_body(height):
     assert parabola(top) - parabola(top + flight / 2) == pytest.approx(height, rel=1e-3)
     assert time[0] - (top - flight / 2) == pytest.approx(0.0, abs=1.0 / clip.fps)
     assert soles(clip)[air][1:-1, ..., 2].min() > 0.0
+
+
+def test_a_jumper_presses_the_ground_well_inside_the_soles():
+    clip = make("jump")
+    model = body.model()
+    model.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_CONTACT)
+    data = mujoco.MjData(model)
+    time = np.arange(0.0, clip.duration, 1.0 / clip.fps)
+    velocity = [clip.sample_velocity((time + shift) % clip.duration) for shift in (-1.0 / 60.0, 0.0, 1.0 / 60.0)]
+    flat = soles(clip)[: len(time), ..., 2].max(axis=(1, 2)) < 0.001
+    shares = []
+    for k in np.flatnonzero(flat):
+        data.qpos, data.qvel = clip.qpos[k], velocity[1][k]
+        data.qacc = (velocity[2][k] - velocity[0][k]) * 30.0
+        mujoco.mj_inverse(model, data)
+        force = data.qfrc_inverse[:3]
+        moment = rot.rotate(clip.qpos[k, 3:7], data.qfrc_inverse[3:6]) + np.cross(clip.qpos[k, :3], force)
+        heel, toe = soles(clip)[k, :, :, 0].mean(axis=0)
+        shares.append((-moment[1] / force[2] - heel) / (toe - heel))  # where on the sole, from heel to toe
+    assert len(shares) > 80 and 0.15 < min(shares) < max(shares) < 0.85
 
 
 @pytest.mark.parametrize("depth", [0.1, 0.45])

@@ -36,8 +36,15 @@ def jump(height: float) -> tuple[Choreography, NDArray[np.bool_]]:
     def keyed(*keys: tuple[float, float]) -> Array:
         return spline(times, [(0.0, keys[0][1]), *keys[1:], (up + 0.2, keys[0][1])])
 
-    tilt = keyed((0, 0.0), (0.2, 0.0), (crouched, 0.42), (leave, 0.02), (land, 0.05), (low + 0.05, 0.36), (up, 0.0))
-    chest = keyed((0, 0.02), (0.2, 0.02), (crouched, 0.38), (leave, -0.05), (land, 0.0), (low + 0.05, 0.28), (up, 0.02))
+    more = height / 0.25 - 1.0  # who bends forward must straighten up on take-off, and turns in the air if that is late
+    tilt = keyed(
+        (0, 0.0), (0.2, 0.0), (crouched, 0.25 + 0.17 * more), (leave, 0.03), (land, 0.05),
+        (low + 0.05, 0.25 + 0.11 * more), (up, 0.0),
+    )  # fmt: skip
+    chest = keyed(
+        (0, 0.02), (0.2, 0.02), (crouched, 0.22 + 0.16 * more), (leave, 0.0), (land, 0.02),
+        (low + 0.05, 0.2 + 0.08 * more), (up, 0.02),
+    )  # fmt: skip
     swing = keyed(
         (0, RELAXED[1]), (0.2, 0.1), (crouched - 0.15, 0.45), (leave, -2.3), (leave + 0.5 * flight, -2.1),
         (land, -2.0), (low + 0.1, -0.8), (up, RELAXED[1]),
@@ -78,10 +85,11 @@ def jump(height: float) -> tuple[Choreography, NDArray[np.bool_]]:
         [(start, 0, 0), (start, 0, 0), (start - dip, 0.0, 9.0), (extended, speed, -GRAVITY),
          (extended, -speed, -GRAVITY), (start - 0.75 * dip, 0.0, 3.0), (start, 0, 0), (start, 0, 0)],
     )  # fmt: skip
-    forward = BALANCE + 0.05 * window(times, (0.2, leave), (land, up))  # over the toes while it stands on them
+    ahead = 0.03 + 0.02 * more  # towards the toes while it stands on them; what presses the ground stays off their edge
+    forward = BALANCE + ahead * window(times, (0.2, leave), (land, up))
     mass = np.stack((forward, 0.0 * times, rise(times)), axis=-1)
     # in the air the feet go with the centre of mass, tucked up a little in the middle
-    middle = np.array([BALANCE + 0.05, 0.0])
+    middle = np.array([BALANCE + ahead, 0.0])
     relative = [
         jet(lambda t: foot_at(t) - middle - np.outer(rise(t), (0.0, 1.0)), t, 1e-3) * np.array([[1.0], [1.0], [0.0]])
         for t in (leave, land)
