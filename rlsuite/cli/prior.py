@@ -242,16 +242,18 @@ def _add_upsample(verbs: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(
         "upsample",
         help="more frames a second, by a conditional flow",
-        description="Put frames between those of a slow clip (10 a second) by a conditional flow fitted to fast ones (60 a "
-        "second). Compare with --draws 0, the spline alone, which is hard to beat: see the documentation.",
+        description="Put frames between those of a slow clip (10 a second) by a learned spline and a conditional flow, "
+        "fitted to fast ones (60 a second). Compare with --draws 0, the usual spline: see the documentation.",
     )
     parser.add_argument("model", type=Path, metavar="MODEL", help="file of the flow; with --fit it is written first")
     parser.add_argument("clip", metavar="CLIP", help="name or file")
     parser.add_argument("--fit", nargs="+", metavar="CLIP", help="fit to these clips or folders of clips first")
     parser.add_argument("--steps", type=positive_int, default=1000, metavar="N", help="of the fit (default: 1000)")
     parser.add_argument(
-        "--draws", type=int, default=64, metavar="N", help="mean of so many draws; 0: none (default: 64)"
-    )
+        "--draws", type=int, default=2, metavar="N",
+        help="mean of so many draws, every other one opposite to the one before: 2 give the learned spline, "
+        "1 a lively draw, 0 the usual spline (default: 2)",
+    )  # fmt: skip
     parser.add_argument("--seed", type=seed, default=0, metavar="K", help="default: 0")
     _add_out(parser, "upsampled")
     parser.set_defaults(run_prior=upsample)

@@ -55,7 +55,7 @@ class Conditioner(nn.Module):
 
     def forward(self, x: Tensor, condition: Tensor | None) -> Tensor:
         if condition is not None:
-            if condition.dim() < x.dim():
+            if condition.dim() != x.dim():
                 condition = condition.flatten(1)
                 condition = condition.reshape(*condition.shape, *[1] * (x.dim() - 2)).expand(-1, -1, *x.shape[2:])
             x = torch.cat([x, condition], 1)

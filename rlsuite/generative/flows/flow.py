@@ -15,6 +15,7 @@ from torch import Tensor
 from rlsuite.errors import HyperparameterError
 from rlsuite.generative.capabilities import Density, Latent
 from rlsuite.generative.flows.bases import Base, Uniform, base_named
+from rlsuite.generative.flows.linear_prediction import LinearPrediction
 from rlsuite.generative.flows.transform import Composition, Sigmoid, Transform
 
 FIRST_BATCH = 1024  # events that initialise what depends on data
@@ -32,7 +33,7 @@ class Flow(Density, Latent):
             sigmoid leads to.
     """
 
-    transform: Transform
+    transform: Composition
     base_distribution: Base
 
     def __init__(
@@ -75,8 +76,17 @@ class Flow(Density, Latent):
         return self.transform.inverse(z, condition)[0]
 
     def _prepare(self, x: Tensor, condition: Tensor | None, generator: torch.Generator) -> None:
+        if not self.fitted:
+            for part in self.transform.parts:
+                if isinstance(part, LinearPrediction):
+                    part.fit(x, condition)
         chosen = torch.randperm(len(x), generator=generator, device=x.device)[:FIRST_BATCH]
         self.transform.prepare(x[chosen], None if condition is None else condition[chosen])
+
+
+def linear_prediction(flow: Flow, wanted: bool) -> list[Transform]:
+    """The first transform of a flow of vectors that begins as the linear regression; none where that is not wanted."""
+    return [LinearPrediction(flow.event_size, flow.condition_size)] if wanted else []
 
 
 def positive(number: int, what: str) -> int:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from rlsuite.generative.flows.conditioner import LIMIT, affine, affine_inverse
 from rlsuite.generative.flows.elementwise import ActNorm
-from rlsuite.generative.flows.flow import Flow, positive, positives
+from rlsuite.generative.flows.flow import Flow, linear_prediction, positive, positives
 from rlsuite.generative.flows.transform import Inverse, Reshape, Transform
 from rlsuite.generative.masked import MaskedMLP, fits_numpy, in_numpy
 
@@ -77,6 +77,7 @@ class MAF(Flow):
         hidden: units of each one's hidden layers.
         base: ``gaussian``, ``mixture`` (as in the paper's MAF MoG) or ``uniform``; see :class:`Flow`.
         components: Gaussians of a mixture.
+        linear: begin as the linear regression on the condition; see :class:`RealNVP`.
 
     Raises:
         HyperparameterError: no layers.
@@ -92,10 +93,13 @@ class MAF(Flow):
         hidden: Sequence[int] = (64, 64),
         base: str = "gaussian",
         components: int = 8,
+        linear: bool = False,
     ) -> None:
         super().__init__(event_shape, condition_shape, base, components)
         self.layers, self.hidden = positive(layers, "layers"), positives(hidden, "hidden layers")
-        self._assemble(masked_layers(self, self.layers, self.hidden, inverse=False))
+        self.linear = linear
+        first, *rest = masked_layers(self, self.layers, self.hidden, inverse=False)
+        self._assemble([first, *linear_prediction(self, linear), *rest])
 
 
 class IAF(Flow):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from rlsuite.generative.flows.coupling import AdditiveCoupling, AffineCoupling, Coupling
 from rlsuite.generative.flows.elementwise import ActNorm, Scale
-from rlsuite.generative.flows.flow import Flow, positive, positives
+from rlsuite.generative.flows.flow import Flow, linear_prediction, positive, positives
 from rlsuite.generative.flows.transform import Permutation, Reshape, Transform
 
 
@@ -22,6 +22,8 @@ class RealNVP(Flow):
         hidden: units of each of their networks' hidden layers.
         base: ``gaussian``, ``mixture`` or ``uniform``; see :class:`Flow`.
         components: Gaussians of a mixture.
+        linear: begin as the linear regression on the condition (without one, as the full Gaussian), fitted in closed form;
+            see :class:`LinearPrediction`.
 
     Raises:
         HyperparameterError: events of one entry, no layers.
@@ -37,10 +39,13 @@ class RealNVP(Flow):
         hidden: Sequence[int] = (64, 64),
         base: str = "gaussian",
         components: int = 8,
+        linear: bool = False,
     ) -> None:
         super().__init__(event_shape, condition_shape, base, components)
         self.layers, self.hidden = positive(layers, "layers"), positives(hidden, "hidden layers")
-        self._assemble(couplings(self, AffineCoupling, self.layers, self.hidden))
+        self.linear = linear
+        first, *rest = couplings(self, AffineCoupling, self.layers, self.hidden)
+        self._assemble([first, *linear_prediction(self, linear), *rest])
 
 
 class NICE(Flow):

@@ -1,13 +1,17 @@
 """Super-resolution: frames between those of a slow recording, by a conditional flow of what a spline leaves out.
 
-Between coarse frames k and k + 1 there are ``factor`` − 1 missing ones. The flow models how far they are from an
-interpolation, in the tangent space of the poses (radians and metres)::
+Between coarse frames k and k + 1 there are ``factor`` − 1 missing ones. How far they are from an interpolation is written
+in the tangent space of the poses (radians and metres)::
 
-    event      (factor − 1, nv)   difference(interpolated, true)
-    condition  (3 · nv)           steps between the coarse frames k − 1 … k + 2, seen from the heading of frame k
+    change     (factor − 1, nv)   difference(interpolated, true)
+    condition  (5, nv)            steps between the coarse frames k − 2 … k + 3, seen from the heading of frame k
+    event      (factor − 1, nv)   change − K condition
 
-so that a flow that knows nothing gives the interpolation itself, and coarse frames are kept exactly. The root is seen from
-its heading, wherever it is. Outputs: one draw, or the mean of many.
+K ``(factor − 1, 5)`` is fitted by least squares, the same for every number: a spline whose shape was learned, and too few
+weights to learn noise by. The flow has what it leaves over, e, taken to be as likely as −e (half a minute of motion does not
+tell more; a flow that was free to moved the mean away from the truth): it is fitted to both signs, and drawn from with
+either. So a draw is lively, and the mean of a pair of draws ± e is the learned spline itself. Coarse frames are kept
+exactly. The root is seen from its heading, wherever it is.
 """
 
 from __future__ import annotations
@@ -33,6 +37,8 @@ from rlsuite.motion.skeleton import Skeleton
 Array: TypeAlias = NDArray[np.float64]
 BASES: tuple[sampling.Method, ...] = ("slerp", "spline")
 FPS, FACTOR = 10.0, 6  # from 10 to 60 frames a second
+STEPS = 5  # between coarse frames that are seen: two before, that of the interval, two after
+SHRINK = 0.1  # ridge of K, relative to the mean square of a step
 SHARES = (0.6, 0.2, 0.2)  # of every clip, in this order: for fitting, for stopping early, for testing
 
 
@@ -41,7 +47,8 @@ class Upsampler:
     """A conditional flow from ``fps`` to ``factor`` times as many frames a second.
 
     Attributes:
-        model: of events ``(factor − 1, nv)`` given conditions ``(3 nv)``. base: the interpolation that it corrects.
+        model: of events ``(factor − 1, nv)`` given conditions ``(5, nv)``. base: the interpolation that it corrects.
+        kernel: K ``(factor − 1, 5)``.
         about: JSON values.
     """
 
@@ -50,6 +57,7 @@ class Upsampler:
     fps: float
     factor: int
     base: sampling.Method
+    kernel: Array
     about: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -95,30 +103,37 @@ class Upsampler:
                         found += _intervals(way, factor, base, offset)
         if not parts[0] or not parts[1]:
             raise MotionError("no clip is long enough to have four coarse frames in each part of it")
-        events, conditions = (torch.cat(some) for some in zip(*parts[0], strict=True))
-        held_events, held_conditions = (torch.cat(some) for some in zip(*parts[1], strict=True))
+        (changes, conditions), (held_changes, held) = (
+            [torch.cat(x) for x in zip(*part, strict=True)] for part in parts
+        )
+        kernel = _kernel(changes, conditions)
+        events, held_events = changes - _predicted(kernel, conditions), held_changes - _predicted(kernel, held)
         shape = (factor - 1, skeleton.nv)
         if name == "realnvp":  # small, since clips are few
-            hyperparameters = {"layers": 4, "hidden": (64, 64), **hyperparameters}
-        model = registry.create(name, seed=seed, event_shape=shape, condition_shape=3 * skeleton.nv, **hyperparameters)
+            hyperparameters = {"layers": 4, "hidden": (64, 64), "linear": True, **hyperparameters}
+        events, conditions = torch.cat([events, -events]), torch.cat([conditions, conditions])
+        model = registry.create(
+            name, seed=seed, event_shape=shape, condition_shape=(STEPS, skeleton.nv), **hyperparameters
+        )
         history = model.fit(
             events, conditions, steps=steps, seed=seed, learning_rate=learning_rate, patience=10,
-            held_out=(held_events, held_conditions),
+            held_out=(held_events, held),
         )  # fmt: skip
         about = {
             "clips": [clip.name for clip in clips], "seed": seed, "events": len(events), "best_step": history.best_step,
             "seconds": round(history.seconds, 1),
         }  # fmt: skip
-        return cls(model.cpu().eval(), skeleton, fps, factor, base, about)
+        return cls(model.cpu().eval(), skeleton, fps, factor, base, kernel.double().numpy(), about)
 
-    def upsample(self, clip: MotionClip, *, draws: int = 64, seed: int = 0) -> MotionClip:
+    def upsample(self, clip: MotionClip, *, draws: int = 2, seed: int = 0) -> MotionClip:
         """``clip``, whose rate is ``fps`` (else it is resampled to it first), at ``factor`` times that rate.
 
         Every ``factor``-th frame is one of the clip's. The first and last interval, where the flow lacks a neighbour, are
         interpolated.
 
         Args:
-            draws: whose mean is taken in the tangent space; 1 is a draw, 0 the interpolation alone.
+            draws: whose mean is taken in the tangent space, every other one the opposite of the one before: 2 give the
+                learned spline, 1 is a draw, 0 the interpolation alone.
 
         Raises:
             MotionError: another skeleton, or fewer than two frames.
@@ -128,10 +143,10 @@ class Upsampler:
         coarse = clip if abs(clip.fps - self.fps) * clip.duration < 0.5 else sampling.resample(clip, self.fps)
         poses = _between(coarse, self.factor, self.base)
         if draws and coarse.n_frames >= 4:
-            conditions = _conditions(coarse.qpos, self.skeleton)
-            generator = torch.Generator().manual_seed(seed)
-            drawn = self.model.sample(draws, torch.from_numpy(conditions.astype(np.float32)), generator=generator)
-            change = drawn.mean(0).double().numpy()  # (n - 3, factor - 1, nv)
+            conditions = torch.from_numpy(_conditions(coarse.qpos, self.skeleton).astype(np.float32))
+            drawn = _drawn(self.model, draws, conditions, torch.Generator().manual_seed(seed))
+            kernel = torch.from_numpy(self.kernel).float()
+            change = (drawn.mean(0) + _predicted(kernel, conditions)).double().numpy()  # (n - 3, factor - 1, nv)
             heading = rot.heading(coarse.qpos[1:-2, 3:7])[:, None]
             change[..., :3] = rot.rotate(heading, change[..., :3])
             inner = poses[1:-1, 1:]
@@ -146,7 +161,7 @@ class Upsampler:
         """Write it to one ``.safetensors`` file."""
         about = {
             "skeleton": self.skeleton.to_dict(), "fps": self.fps, "factor": self.factor, "base": self.base,
-            "about": self.about,
+            "kernel": self.kernel.tolist(), "about": self.about,
         }  # fmt: skip
         return storage.save(self.model, path, about={"motion_upsampler": about})
 
@@ -161,9 +176,12 @@ class Upsampler:
         try:
             found = header["about"]["motion_upsampler"]
             skeleton, base = Skeleton.from_dict(found["skeleton"]), found["base"]
-            made = cls(model, skeleton, float(found["fps"]), int(found["factor"]), base, dict(found["about"]))
-            shape = (made.factor - 1, skeleton.nv)
-            if base not in BASES or not made.fps > 0.0 or model.event_shape != shape:
+            kernel = np.array(found["kernel"], np.float64)
+            made = cls(model, skeleton, float(found["fps"]), int(found["factor"]), base, kernel, dict(found["about"]))
+            shapes = [(made.factor - 1, skeleton.nv), (STEPS, skeleton.nv), (made.factor - 1, STEPS)]
+            if base not in BASES or not made.fps > 0.0 or not np.isfinite(kernel).all():
+                raise ValueError("its numbers make no sense")
+            if [model.event_shape, model.condition_shape, kernel.shape] != shapes:
                 raise ValueError("its numbers make no sense")
         except RlsuiteError as error:
             raise RecordError(f"{path}: {error}") from None
@@ -185,7 +203,7 @@ def split(clip: MotionClip) -> list[MotionClip]:
 
 
 def _intervals(fine: MotionClip, factor: int, base: sampling.Method, offset: int) -> list[tuple[Tensor, Tensor]]:
-    """Events and conditions, if any, of a fine clip whose coarse frames are every ``factor``-th from ``offset``."""
+    """Changes and conditions, if any, of a fine clip whose coarse frames are every ``factor``-th from ``offset``."""
     n = (fine.n_frames - 1 - offset) // factor + 1
     if n < 4:
         return []
@@ -209,9 +227,29 @@ def _between(coarse: MotionClip, factor: int, base: sampling.Method) -> Array:
 
 
 def _conditions(qpos: Array, skeleton: Skeleton) -> Array:
-    """``(n − 3, 3 nv)``: the steps before, of and after every inner interval."""
+    """``(n − 3, 5, nv)``: the steps around every inner interval; beyond the ends the last one is repeated."""
     steps = sampling.difference(skeleton, qpos[:-1], qpos[1:])
-    found = np.stack([steps[:-2], steps[1:-1], steps[2:]], axis=1)
+    around = np.arange(1, len(steps) - 1)[:, None] + np.arange(STEPS) - STEPS // 2
+    found = steps[np.clip(around, 0, len(steps) - 1)]
     heading = rot.heading(qpos[1:-2, 3:7])[:, None]
     found[..., :3] = rot.rotate(rot.conjugate(heading), found[..., :3])
-    return found.reshape(len(found), -1)
+    return found
+
+
+def _drawn(model: GenerativeModel, draws: int, conditions: Tensor, generator: torch.Generator) -> Tensor:
+    """``(draws, n, factor − 1, nv)``: e, −e, and so on."""
+    pairs = model.sample((draws + 1) // 2, conditions, generator=generator)
+    return torch.stack([pairs, -pairs], 1).flatten(0, 1)[:draws]
+
+
+def _kernel(changes: Tensor, conditions: Tensor) -> Tensor:
+    """K ``(factor − 1, 5)`` by ridge regression over all intervals and numbers: K = Σ y cᵀ (Σ c cᵀ + λ I)⁻¹."""
+    y, c = (x.movedim(1, 0).flatten(1).double() for x in (changes, conditions))
+    square = c @ c.mT
+    ridge = SHRINK * square.diagonal().mean() * torch.eye(STEPS, dtype=square.dtype)
+    return torch.linalg.solve(square + ridge, c @ y.mT).mT.float()
+
+
+def _predicted(kernel: Tensor, conditions: Tensor) -> Tensor:
+    """K c ``(n, factor − 1, nv)``."""
+    return kernel @ conditions

@@ -34,6 +34,10 @@ CASES = [
         "realnvp-conditional", made("realnvp", event_shape=2, condition_shape=3, layers=3, hidden=[8]),
         PAIRS, CONDITIONS, facts={"quadrature": 12.0},
     ),
+    Case(
+        "realnvp-linear", made("realnvp", event_shape=[1, 2], condition_shape=[1, 3], layers=2, hidden=[8], linear=True),
+        PAIRS[:, None], CONDITIONS[:, None], facts={"quadrature": 12.0},
+    ),
     Case("realnvp-images", made("realnvp", event_shape=[1, 4, 4], layers=5, hidden=[8, 8]), IMAGES),
     Case("nice", made("nice", event_shape=2, layers=3, hidden=[8]), PAIRS, facts={"quadrature": 25.0}),
     Case("nice-conditional", made("nice", event_shape=5, condition_shape=3, layers=3, hidden=[8]), VECTORS, CONDITIONS),

@@ -203,3 +203,22 @@ def test_arguments_that_make_no_flow_are_named(name, arguments, message):
 def test_an_unknown_base_is_named():
     with pytest.raises(LookupError, match="gaussian"):
         create("maf", event_shape=2, base="gausian")
+
+
+@pytest.mark.parametrize("name", ["realnvp", "maf"])
+def test_a_flow_that_begins_linear_begins_as_the_regression(name):
+    """Before its first update it is the vector autoregression; without a condition, the full Gaussian."""
+    x = torch.randn(400, 4, generator=generator(1), dtype=torch.float64).cumsum(1)
+    past = torch.randn(400, 2, 4, generator=generator(2), dtype=torch.float64)
+    x = x + past.flatten(1) @ torch.randn(8, 4, generator=generator(3), dtype=torch.float64)
+    flow = create(name, seed=0, event_shape=(1, 4), condition_shape=(2, 4), layers=2, linear=True).double()
+    flow.fit(x[:, None], past, steps=1, learning_rate=1e-12, held_out=0)
+    inputs = torch.cat([past.flatten(1), torch.ones(400, 1, dtype=torch.float64)], 1)
+    residual = x - inputs @ torch.linalg.lstsq(inputs, x).solution
+    law = torch.distributions.MultivariateNormal(torch.zeros(4, dtype=torch.float64), residual.mT @ residual / 400)
+    # ActNorm after it standardises what is left of the ridge
+    torch.testing.assert_close(flow.log_prob(x[:, None], past), law.log_prob(residual), rtol=0.0, atol=1e-2)
+    alone = create(name, seed=0, event_shape=4, layers=2, linear=True).double()
+    alone.fit(x, steps=1, learning_rate=1e-12, held_out=0)
+    law = torch.distributions.MultivariateNormal(x.mean(0), x.mT.cov(correction=0))
+    torch.testing.assert_close(alone.log_prob(x), law.log_prob(x), rtol=0.0, atol=1e-2)

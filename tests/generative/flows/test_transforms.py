@@ -10,6 +10,7 @@ from rlsuite.generative.flows.coupling import AdditiveCoupling, AffineCoupling
 from rlsuite.generative.flows.elementwise import ActNorm, Scale
 from rlsuite.generative.flows.injector import AffineInjector
 from rlsuite.generative.flows.linear_mixing import PLUMixing
+from rlsuite.generative.flows.linear_prediction import LinearPrediction
 from rlsuite.generative.flows.masked_autoregressive import MaskedAffine
 from rlsuite.generative.flows.multiscale import MultiScale
 from rlsuite.generative.flows.squeeze import Squeeze
@@ -20,6 +21,12 @@ from tests.generative.flows.checks import jacobian_log_det
 
 def scales(channels, rank=2):
     return Composition([ActNorm(channels), PLUMixing(channels), AffineCoupling(channels, hidden=[5], rank=rank)])
+
+
+def fitted(linear):
+    source = generator(9)
+    linear.fit(torch.randn(40, 5, generator=source).cumsum(1), torch.randn(40, 2, generator=source))
+    return linear
 
 
 TRANSFORMS = {  # name: (transform, event shape, condition shape or 0)
@@ -42,6 +49,7 @@ TRANSFORMS = {  # name: (transform, event shape, condition shape or 0)
     "transpose": (Transpose, (2, 3), 0),
     "reshape": (lambda: Reshape((2, 3), (6,)), (2, 3), 0),
     "sigmoid": (Sigmoid, (4,), 0),
+    "linear prediction": (lambda: fitted(LinearPrediction(5, 2)), (5,), 2),
     "made": (lambda: MaskedAffine(5, [7, 6]), (5,), 0),
     "made, another order": (lambda: MaskedAffine(5, [7], 2, torch.tensor([3, 0, 4, 1, 2])), (5,), 2),
     "inverse made": (lambda: Inverse(MaskedAffine(5, [7], 2)), (5,), 2),
