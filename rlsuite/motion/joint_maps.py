@@ -11,6 +11,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from rlsuite.errors import MotionFormatError, SkeletonError, UnknownNameError
@@ -147,6 +148,7 @@ def read(path: str | Path) -> dict[str, str | None]:
     return data
 
 
+@lru_cache(maxsize=4096)
 def side_and_part(name: str) -> tuple[str | None, str]:
     """``("left", "upleg")`` of ``mixamorig:LeftUpLeg``, ``L_UpLeg``, ``lUpLeg`` or ``upleg_l``; no side: ``None``."""
     words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+[0-9]*|[0-9]+", name.rsplit(":", 1)[-1])

@@ -17,7 +17,10 @@ from rlsuite.motion import rotations as rot
 from rlsuite.motion.skeleton import Skeleton
 
 Array = NDArray[np.float64]
-Parts = tuple[Array | float, ...]  # components of vectors or quaternions, each one array over the poses or one number
+# components of vectors or quaternions: one array over the poses, one number, or None for the number 0, on which no work is
+# spent
+Part = Array | float | None
+Parts = tuple[Part, ...]
 BLOCK = 2048  # poses whose intermediate arrays stay in the processor's cache
 
 
@@ -40,8 +43,7 @@ def _forward(skeleton: Skeleton, rows: Array, position: Array, quat: Array) -> N
     cosine, sine = dict(zip(hinges, np.cos(half), strict=True)), dict(zip(hinges, np.sin(half), strict=True))
     placed: list[tuple[Parts, Parts]] = []
     for body, parent in enumerate(skeleton.parents):
-        p: Parts = tuple(skeleton.body_pos[body].tolist())
-        q: Parts = tuple(skeleton.body_quat[body].tolist())
+        p, q = _parts(skeleton.body_pos[body].tolist()), _parts(skeleton.body_quat[body].tolist())
         if parent >= 0:
             origin, frame = placed[parent]
             p, q = _add(origin, _rotate(frame, p)), _multiply(frame, q)
@@ -51,22 +53,26 @@ def _forward(skeleton: Skeleton, rows: Array, position: Array, quat: Array) -> N
                 p, q = tuple(columns[at : at + 3]), tuple(rot.normalize(rows[:, at + 3 : at + 7]).T.copy())
             elif joint.kind == "slide":
                 shift = columns[at] - joint.reference
-                p = _add(p, _rotate(q, tuple(x * shift if x else 0.0 for x in joint.axis)))
+                p = _add(p, _rotate(q, tuple(x * shift if x else None for x in joint.axis)))
             else:
                 if joint.kind == "ball":
                     turn: Parts = tuple(rot.normalize(rows[:, at : at + 4]).T.copy())
                 else:
-                    turn = (cosine[j], *(x * sine[j] if x else 0.0 for x in joint.axis))
+                    turn = (cosine[j], *(x * sine[j] if x else None for x in joint.axis))
                 turned = _multiply(q, turn)
                 if any(joint.anchor):
-                    back = _rotate(turned, tuple(-x for x in joint.anchor))
-                    p = _add(_add(p, _rotate(q, joint.anchor)), back)
+                    back = _rotate(turned, _parts([-x for x in joint.anchor]))
+                    p = _add(_add(p, _rotate(q, _parts(joint.anchor))), back)
                 q = turned
         placed.append((p, q))
         for i in range(3):
-            position[:, body, i] = p[i]
+            position[:, body, i] = p[i] if p[i] is not None else 0.0
         for i in range(4):
-            quat[:, body, i] = q[i]
+            quat[:, body, i] = q[i] if q[i] is not None else 0.0
+
+
+def _parts(numbers: Sequence[float]) -> Parts:
+    return tuple(x if x != 0.0 else None for x in numbers)
 
 
 def _add(a: Parts, b: Parts) -> Parts:
@@ -86,7 +92,7 @@ def _multiply(a: Parts, b: Parts) -> Parts:
 
 def _rotate(q: Parts, v: Parts) -> Parts:
     """``v + w t + u × t`` with ``t = u × 2 v``."""
-    (w, x, y, z), (vx, vy, vz) = q, (2.0 * part for part in v)
+    (w, x, y, z), (vx, vy, vz) = q, (None if part is None else 2.0 * part for part in v)
     tx = _sum((_times(y, vz),), (_times(z, vy),))
     ty = _sum((_times(z, vx),), (_times(x, vz),))
     tz = _sum((_times(x, vy),), (_times(y, vx),))
@@ -97,22 +103,19 @@ def _rotate(q: Parts, v: Parts) -> Parts:
     )
 
 
-def _times(a: Array | float, b: Array | float) -> Array | float:
-    """``a b``; the number 0, on which no further work is spent, where either is that number."""
-    if (isinstance(a, float) and a == 0.0) or (isinstance(b, float) and b == 0.0):
-        return 0.0
-    return a * b
+def _times(a: Part, b: Part) -> Part:
+    return None if a is None or b is None else a * b
 
 
-def _sum(plus: Sequence[Array | float], minus: Sequence[Array | float] = ()) -> Array | float:
-    """The terms of ``plus`` less those of ``minus``, leaving out the number 0."""
-    total: Array | float = 0.0
+def _sum(plus: Sequence[Part], minus: Sequence[Part] = ()) -> Part:
+    """The terms of ``plus`` less those of ``minus``."""
+    total: Part = None
     for term in plus:
-        if not (isinstance(term, float) and term == 0.0):
-            total = term if isinstance(total, float) and total == 0.0 else total + term
+        if term is not None:
+            total = term if total is None else total + term
     for term in minus:
-        if not (isinstance(term, float) and term == 0.0):
-            total = total - term
+        if term is not None:
+            total = -term if total is None else total - term
     return total
 
 
