@@ -60,7 +60,8 @@ class ActNorm(Transform):
         return x, -self._ladj(z)
 
     def _ladj(self, x: Tensor) -> Tensor:
-        return (math.prod(x.shape[2:]) * self.log_scale.sum()).expand(x.shape[0])
+        total = self.log_scale.sum()
+        return (total if x.dim() == 2 else math.prod(x.shape[2:]) * total).expand(x.shape[0])
 
     @staticmethod
     def _wide(channels: Tensor, x: Tensor) -> Tensor:
