@@ -3,7 +3,7 @@
 Against the usual way, with the same weights and the same noise, equal outputs asserted:
 
 - MADE and MAF drawn in one pass over hidden units by degree, against D passes (pytorch-generative's way);
-- NADE with its running sum, against every hidden layer anew;
+- NADE with its running sum, O(DH), against every hidden layer anew, O(D²H), and what twice the entries cost it;
 - WaveNet and PixelCNN from caches, against the whole network for every entry; the Transformer with keys and values kept,
   against the whole of what was drawn so far.
 
@@ -31,7 +31,7 @@ from typing import Any
 os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")  # before numpy
 
 import torch
-from in_turn import in_turn, ratio, timed
+from in_turn import floored, in_turn, ratio, timed
 from torch import Tensor, nn
 
 from rlsuite.generative import GenerativeModel, create
@@ -45,11 +45,10 @@ from rlsuite.generative.diffusion.schedules import schedule_named
 from rlsuite.generative.flows.masked_autoregressive import MaskedAffine
 from rlsuite.generative.toy import EightGaussians
 
+DRAWS = (64, 256)  # of vectors at once
 AIMS = {
-    "made/over-D-passes": 20.0,
-    "maf/over-D-passes": 20.0,
-    "maf/over-zuko": 20.0,
-    "maf/over-nflows": 20.0,
+    **{f"made/{n}-draws/over-D-passes": 20.0 for n in DRAWS},
+    **{f"maf/{n}-draws/over-{peer}": 20.0 for n in DRAWS for peer in ("D-passes", "zuko", "nflows")},
     "wavenet/over-whole-network": 10.0,
     "pixelcnn/over-whole-network": 10.0,
     "gated-pixelcnn/over-whole-network": 10.0,
@@ -117,11 +116,12 @@ def sequence_by_network(model: SequenceModel, n: int, source: torch.Generator, *
 
 def usual_ways(quick: bool) -> dict[str, tuple[Work, Work]]:
     """For each model ours and the usual way; the same noise for both."""
-    n, side = 64, 8 if quick else 16
+    side = 8 if quick else 16
     length, few = side * side, 4
     made = stirred(create("made", seed=0, event_shape=D, hidden=(512, 512)))
     masked = stirred(MaskedAffine(D, (512, 512)))
-    nade = stirred(create("nade", seed=0, event_shape=512 if quick else 1024, hidden=128))
+    size = 512 if quick else 1024
+    nade, half = (stirred(create("nade", seed=0, event_shape=entries, hidden=128)) for entries in (size, size // 2))
     sequence = {"event_shape": (length,), "n_values": 4, "seed": 0}
     wavenet = stirred(create("wavenet", channels=32, levels=6, **sequence))
     transformer = stirred(create("transformer", width=64, heads=4, layers=2, **sequence))
@@ -129,15 +129,23 @@ def usual_ways(quick: bool) -> dict[str, tuple[Work, Work]]:
     gated = stirred(create("gated-pixelcnn", seed=0, event_shape=(side, side), channels=32, layers=5))
     assert isinstance(made, MADE)
     assert isinstance(nade, NADE)
-    z = torch.randn(n, D, generator=generator())
-    ways: dict[str, tuple[Work, Work]] = {
-        "made/over-D-passes": (
-            lambda: made._draw(n, None, generator(), by_passes=False),
-            lambda: made._draw(n, None, generator(), by_passes=True),
-        ),
-        "maf/over-D-passes": (lambda: masked.inverse(z)[0], lambda: masked._inverse_by_passes(z, None)[0]),
-        "nade/over-anew": (lambda: nade._sample(n, None, generator()), lambda: nade_anew(nade, n, generator())),
-    }
+    ways: dict[str, tuple[Work, Work]] = {}
+    for n in DRAWS:
+        z = torch.randn(n, D, generator=generator())
+        ways[f"made/{n}-draws/over-D-passes"] = (
+            lambda n=n: made._draw(n, None, generator(), by_passes=False),
+            lambda n=n: made._draw(n, None, generator(), by_passes=True),
+        )
+        ways[f"maf/{n}-draws/over-D-passes"] = (
+            lambda z=z: masked.inverse(z)[0],
+            lambda z=z: masked._inverse_by_passes(z, None)[0],
+        )
+    n = 64
+    ways["nade/over-anew"] = (lambda: nade._sample(n, None, generator()), lambda: nade_anew(nade, n, generator()))
+    ways["nade/half-the-entries/over-anew"] = (
+        lambda: half._sample(n, None, generator()),
+        lambda: nade_anew(half, n, generator()),
+    )
     for name, model, so_far in (("wavenet", wavenet, False), ("transformer", transformer, True)):
         assert isinstance(model, SequenceModel)
         ways[f"{name}/over-{'what-was-drawn' if so_far else 'whole-network'}"] = (
@@ -241,21 +249,22 @@ def draws_of(name: str, flow: Any, n: int) -> Tensor:
 
 
 def peers(quick: bool, rounds: int) -> dict[str, float]:
-    ratios, n = {}, 64
+    ratios: dict[str, float] = {}
     mafs_found = {name: stirred(maf) for name, maf in mafs().items()}
-    print(f"\nMAF, {D} entries, 2 x 512 units, {as_many(mafs_found)} parameters, {n} draws")
-    z = torch.randn(n, D, generator=generator())
-    backwards: dict[str, Work] = {}
-    for name, maf in mafs_found.items():
-        if name == "zuko":
-            transform = maf()
-            forward, backward = transform, transform.inv
-        else:
-            forward, backward = (lambda x, maf=maf: maf(x)[0]), (lambda z, maf=maf: maf.inverse(z)[0])
-        with torch.no_grad():
-            same(forward(backward(z)), z, f"{name}'s MAF, there and back", 1e-2)
-        backwards[name] = torch.no_grad()(lambda backward=backward: backward(z))
-    ratios |= compared("maf", backwards, rounds)
+    print(f"\nMAF, {D} entries, 2 x 512 units, {as_many(mafs_found)} parameters")
+    for n in DRAWS:
+        z = torch.randn(n, D, generator=generator())
+        backwards: dict[str, Work] = {}
+        for name, maf in mafs_found.items():
+            if name == "zuko":
+                transform = maf()
+                forward, backward = transform, transform.inv
+            else:
+                forward, backward = (lambda x, maf=maf: maf(x)[0]), (lambda z, maf=maf: maf.inverse(z)[0])
+            with torch.no_grad():
+                same(forward(backward(z)), z, f"{name}'s MAF, there and back", 1e-2)
+            backwards[name] = torch.no_grad()(lambda backward=backward, z=z: backward(z))
+        ratios |= compared(f"maf/{n}-draws", backwards, rounds)
     for label, images in (("realnvp", False), ("glow", True)):
         found = {name: stirred(flow, 0.01) for name, flow in flows(images).items()}
         n = 64 if images else 256
@@ -321,7 +330,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="under a minute: events of 64 entries, one round")
     quick = parser.parse_args().quick
     torch.set_num_threads(1)
-    rounds, ratios = 1 if quick else 5, {}
+    rounds, ratios, spent = 1 if quick else 5, {}, {}
     print(f"{'our way over the usual way':<38}{'ours':>10}{'usual':>10}  CPU ms")
     with torch.no_grad():
         for name, (ours, usual) in usual_ways(quick).items():
@@ -330,6 +339,9 @@ def main() -> None:
             ratios[name] = ratio(taken["usual"], taken["ours"])
             medians = (1e3 * statistics.median(taken[which]) for which in ("ours", "usual"))
             print(f"{name:<38}" + "".join(f"{median:>10.2f}" for median in medians), flush=True)
+            spent[name] = statistics.median(taken["ours"])
+    # O(DH): twice the entries cost twice the time
+    ratios["nade/twice-the-entries"] = floored(spent["nade/over-anew"] / spent["nade/half-the-entries/over-anew"])
     ratios |= peers(quick, rounds)
     ratios |= diffusion(quick)
     print(f"\n{'ratio':<38}{'measured':>10}{'aim':>8}")
