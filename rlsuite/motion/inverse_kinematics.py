@@ -171,6 +171,13 @@ def solve(
     return solution
 
 
+def compiled_before() -> bool:
+    """Whether a process on this machine has compiled the loops of this very version: the first that does takes seconds."""
+    from rlsuite.motion.compiled.kernels import cache_directory
+
+    return any(cache_directory().rglob("descent.descend-*.nbc"))
+
+
 def _own(values: ArrayLike, shape: tuple[int, ...]) -> Array:
     """An array of its own, in row order: compiled loops know one layout."""
     return np.array(np.broadcast_to(np.asarray(values, np.float64), shape), order="C")

@@ -225,3 +225,12 @@ def test_sizes_that_do_not_fit():
     qpos = np.tile(skeleton.rest_qpos, (3, 1))
     with pytest.raises(MotionError, match=r"inverse kinematics: qpos \(2, 35\)"):
         ik.solve(skeleton, qpos[:2], targets_of(skeleton, qpos))
+
+
+def test_whether_the_loops_were_compiled_is_known(monkeypatch, tmp_path):
+    skeleton = body.skeleton()
+    qpos = skeleton.rest_qpos[None].copy()
+    ik.solve(skeleton, qpos, targets_of(skeleton, qpos))
+    assert ik.compiled_before()
+    monkeypatch.setattr("rlsuite.motion.compiled.kernels.cache_directory", lambda: tmp_path)
+    assert not ik.compiled_before()

@@ -37,7 +37,8 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     from rlsuite.errors import MotionError
-    from rlsuite.motion import catalogue, clip_files, models
+    from rlsuite.motion import catalogue, clip_files, inverse_kinematics, models
+    from rlsuite.motion.body import skeleton as humanoid
     from rlsuite.motion.importing import import_clip
     from rlsuite.motion.skeleton import Skeleton
 
@@ -51,6 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
     model = models.from_mjcf(arguments.body) if arguments.body else None
     target = None if model is None else Skeleton.from_model(model, arguments.body.stem)
     source = clips.read(arguments.file, arguments)
+    if not source.skeleton.same_tree(target or humanoid()) and not inverse_kinematics.compiled_before():
+        print("compiling   inverse kinematics for this machine (first use only; kept for next time)", flush=True)
     done = import_clip(
         source,
         target,

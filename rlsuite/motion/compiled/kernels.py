@@ -16,23 +16,24 @@ Vector = tuple[float, float, float]
 
 
 @cache
-def _folder() -> Path:
+def cache_directory() -> Path:
+    """Where the machine code of these very sources is kept."""
     return folder_for(sorted(Path(__file__).resolve().parent.glob("*.py")))
 
 
 def small_kernel(function: F) -> F:
     """Compile a helper into the kernels that call it."""
-    return compiled_in(_folder(), function, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
+    return compiled_in(cache_directory(), function, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
 
 
 def kernel(function: F) -> F:
     """Compile a function that other kernels call; it cannot allocate."""
-    return compiled_in(_folder(), function, nogil=True, error_model="numpy", _nrt=False)
+    return compiled_in(cache_directory(), function, nogil=True, error_model="numpy", _nrt=False)
 
 
 def entry_kernel(function: F) -> F:
     """Compile a function that is called from Python, and keep its machine code on disk."""
-    return compiled_in(_folder(), function, cache=True, nogil=True, error_model="numpy")
+    return compiled_in(cache_directory(), function, cache=True, nogil=True, error_model="numpy")
 
 
 @small_kernel
