@@ -115,8 +115,7 @@ def reset() -> None:
     for label, made in (
         ("the environment's own starts", None),
         ("PPCA of windows", prior("ppca", steps=1, latent_size=24)),
-        ("DDPM of windows", prior("ddpm", **DIFFUSION)),
-        ("DDPM of windows, blurred", prior("ddpm", blur=1.0, **DIFFUSION)),
+        ("PPCA of windows, blurred", prior("ppca", steps=1, blur=1.0, latent_size=24)),
     ):
         env: Any = HumanoidImitateVectorEnv(32, threads=1, autoreset_mode="Disabled", **dict(policy.env_kwargs))
         if made is not None:
@@ -131,9 +130,9 @@ def reset() -> None:
 
 
 def planner() -> None:
-    made = prior("motion-vae", "next", steps=1500, learning_rate=1e-3, cosine_decay=True, latent_size=8, patience=None)
+    made = prior("motion-vae", "next", steps=800, learning_rate=1e-3, cosine_decay=True, latent_size=8, patience=None)
     print("| futures | steps upright, of 90 | return |\n|---:|---:|---:|")
-    for candidates in (1, 4, 16, 64):
+    for candidates in (1, 4, 16):
         env: Any = HumanoidImitateVectorEnv(
             BODIES, threads=1, action_mode="absolute", clip="walk", max_episode_steps=90, autoreset_mode="Disabled"
         )

@@ -48,6 +48,7 @@ def test_programs_run_and_make_the_figures_of_the_page(page: str, tmp_path: Path
         "docs/motion",
         "docs/imitation",
         "docs/maps",
+        "docs/priors",
     )  # whose pictures come from the commands above them
     assert all((ROOT / "docs" / "img" / name).is_file() for name in shown)
 
