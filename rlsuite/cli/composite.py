@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def evaluate(arguments: argparse.Namespace) -> int:
     """Measure the composite policy; print a table or JSON."""
+    from rlsuite.envs.humanoid.vector_env import CONTROL_RATE
     from rlsuite.experiments.imitation.composite import composite_summary, nothing
     from rlsuite.experiments.imitation.episodes import play as perform
     from rlsuite.experiments.imitation.evaluation import EPISODES
@@ -50,7 +51,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
     names = [one.name for one in env.members]
     result = {
         "policies": names, "policy": imitation.how(arguments), "seed": arguments.seed, "temperature": env.temperature,
-        "episodes": len(episodes), "seconds": env.limit * env.dt, **plain(composite_summary(episodes, names)),
+        "episodes": len(episodes), "seconds": env.limit / CONTROL_RATE, **plain(composite_summary(episodes, names)),
     }  # fmt: skip
     if arguments.video:
         imitation.film(arguments.video, episodes[0], None)
