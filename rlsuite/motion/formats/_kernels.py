@@ -72,7 +72,7 @@ number: Any = compiled_in(_FOLDER, _number, **_OPTIONS)
 def _tokenise_rows(text: Any, end: Any, out: Any, row: Any, last: Any, start: Any, stride: Any, powers: Any) -> Any:
     """:func:`rlsuite.motion.formats.number_rows.tokenise_plainly`, byte by byte."""
     columns = out.shape[1]
-    at, lines = np.uint64(0), 0
+    at, lines, largest = np.uint64(0), 0, 0.0
     while at < end and row < last:
         begin = at
         while text[at] == 32 or text[at] == 9 or text[at] == 13:
@@ -97,7 +97,7 @@ def _tokenise_rows(text: Any, end: Any, out: Any, row: Any, last: Any, start: An
             if byte == 10:
                 break
             if column == columns:
-                return row, lines, begin, True
+                return row, lines, begin, True, largest
             negative = byte == 45
             if negative or byte == 43:
                 at += _1
@@ -124,15 +124,16 @@ def _tokenise_rows(text: Any, end: Any, out: Any, row: Any, last: Any, start: An
             else:
                 value, at, good = number(text, first, powers)
                 if not good:
-                    return row, lines, begin, True
+                    return row, lines, begin, True, largest
+            largest = max(largest, value)
             target[column] = -value if negative else value
             column += 1
         if column != columns:
-            return row, lines, begin, True
+            return row, lines, begin, True, largest
         at += _1
         lines += 1
         row += 1
-    return row, lines, at, False
+    return row, lines, at, False, largest
 
 
 tokenise_rows: Any = compiled_in(_FOLDER, _tokenise_rows, **_OPTIONS)

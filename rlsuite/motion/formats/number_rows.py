@@ -42,17 +42,18 @@ def read_rows(
     tokenise = tokenise_compiled if worth_compiling(file.size) else tokenise_plainly
     data, at = b"", 0
     longest = columns * MAX_NUMBER_BYTES
-    row, rest = 0, b""
+    row, rest, largest = 0, b"", 0.0
     while row < last:
         block = file.read_block(BLOCK_BYTES)
         data = rest + block if rest else block
         cut = data.rfind(b"\n") + 1 if block else len(data)
-        row, lines, at, failed = tokenise(data, cut, out, row, last, start, stride)
+        row, lines, at, failed, magnitude = tokenise(data, cut, out, row, last, start, stride)
         if failed:
             _explain(
                 file, data[at : data.find(b"\n", at) if b"\n" in data[at:] else None], file.line + lines + 1, columns
             )
         file.line += lines
+        largest = max(largest, magnitude)
         rest = data[cut:]
         if not block:
             break
@@ -62,7 +63,7 @@ def read_rows(
         file.fail(f"the file ends after {row} of {n_rows} frames; it is truncated (stop={row} reads what there is)")
     if stop is None:
         _expect_end(file, data[at:], n_rows)
-    if out.size and not -LARGEST <= out.min() <= out.max() <= LARGEST:
+    if largest > LARGEST:
         frame, column = np.argwhere(~(np.abs(out) <= LARGEST))[0]
         file.fail(f"frame {start + stride * frame}, number {column + 1}: beyond {LARGEST:g}", file.line)
     return out
@@ -99,13 +100,14 @@ def _explain(file: TextFile, line: bytes, number: int, columns: int) -> None:
 
 def tokenise_plainly(
     data: bytes, end: int, out: Array, row: int, last: int, start: int, stride: int
-) -> tuple[int, int, int, bool]:
+) -> tuple[int, int, int, bool, float]:
     """Take the lines of ``data[:end]`` apart; ``row`` counts those that are not blank.
 
     Returns:
-        The next row, how many lines were consumed, where the next one begins, and whether that one is malformed.
+        The next row, how many lines were consumed, where the next one begins, whether that one is malformed, and the
+        largest magnitude of the numbers taken.
     """
-    lines, at = 0, 0
+    lines, at, largest = 0, 0, 0.0
     wanted: list[bytes] = []
     places: list[tuple[int, int, int]] = []  # row, lines before it, position
     while at < end and row < last:
@@ -129,20 +131,23 @@ def tokenise_plainly(
             for line, place in zip(wanted, places, strict=True):
                 tokens = line.split()
                 if len(tokens) != out.shape[1] or not all(_NUMBER.fullmatch(token) for token in tokens):
-                    return (*place, True)
+                    return (*place, True, largest)
             for i, line in enumerate(wanted):  # numbers beyond the range of a double
                 part[i] = [float(token) for token in line.split()]
-    return row, lines, at, False
+        largest = float(np.abs(part).max(initial=0.0))
+    return row, lines, at, False, largest
 
 
 def tokenise_compiled(
     data: bytes, end: int, out: Array, row: int, last: int, start: int, stride: int
-) -> tuple[int, int, int, bool]:
+) -> tuple[int, int, int, bool, float]:
     """:func:`tokenise_plainly`, some eight times faster."""
     from rlsuite.motion.formats import _kernels
 
     if end and data[end - 1] != 10:
         data, end = data + b"\n", end + 1
     text = np.frombuffer(data, np.uint8)
-    row, lines, at, failed = _kernels.tokenise_rows(text, np.uint64(end), out, row, last, start, stride, _POWERS)
-    return row, lines, int(at), failed
+    row, lines, at, failed, largest = _kernels.tokenise_rows(
+        text, np.uint64(end), out, row, last, start, stride, _POWERS
+    )
+    return row, lines, int(at), failed, largest
