@@ -58,3 +58,41 @@ def test_the_plan_takes_all_clips_along(tmp_path):
     env = evaluation_env(located(plan.env_kwargs, tmp_path), 1)
     assert [clip.name for clip in env.clips] == ["walk", "run"]
     assert plan_imitation(find("walk"), {"algo": "ppo"}).env_kwargs["clip"] == "run:clip.npz"
+
+
+def test_in_the_browser_one_asks_for_a_clip_and_sees_who_acts():
+    pytest.importorskip("viser")
+    from rlsuite.experiments.imitation.live import LiveViewer
+
+    shown = LiveViewer(nothing, {**SELECTOR, "clip": ["idle", "bow"]}, "two", port=0, running=False)
+    try:
+        assert list(shown.clip.options) == ["idle", "bow"]
+        shown.env.reset(seed=0, options={"clip": "idle", "time": 3.9})
+        shown.env.ask("bow")
+        for _ in range(10):
+            shown.advance()
+        assert shown.env.clock.which.tolist() == [1]
+        assert ", bow" in shown.told.content
+    finally:
+        shown.close()
+
+
+def test_a_composite_in_the_browser():
+    pytest.importorskip("viser")
+    from rlsuite.experiments.imitation.composite import Composite, Member
+    from rlsuite.experiments.imitation.composite import nothing as no_actions
+    from rlsuite.experiments.imitation.live import LiveViewer
+
+    of = [
+        Member(name, nothing, lambda seen, v=value: np.full(len(seen), v), {"clip": name, "threads": 1})
+        for name, value in (("run", 0.0), ("idle", 100.0))
+    ]
+    shown = LiveViewer(no_actions, {}, "both", port=0, running=False, env=Composite(of, 1))
+    try:
+        for _ in range(10):
+            shown.advance()
+        assert ", idle" in shown.told.content
+        place = shown.env.clock.now.position[0]
+        np.testing.assert_allclose([frame.position for frame in shown.ghost], place, atol=1e-6)
+    finally:
+        shown.close()
