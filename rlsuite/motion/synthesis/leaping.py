@@ -1,7 +1,7 @@
 """The jump, with the flight of a thrown body, and the kick, on one leg.
 
 A jump's centre of mass rises by ``h`` in free fall: it leaves and meets the ground at the same height with the same pose
-of the legs, so the flight takes ``2 sqrt(2 h / g)``. Nothing turns the body in the air: its angular momentum stays as it is.
+of the legs, so the flight takes ``2 sqrt(2 h / g)``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from scipy.interpolate import BPoly
 
 from rlsuite.motion import body
 from rlsuite.motion.synthesis import poses
-from rlsuite.motion.synthesis.curves import Array, bridge, ease, jet, moves, spline, window
+from rlsuite.motion.synthesis.curves import Array, bridge, jet, moves, spline, window
 from rlsuite.motion.synthesis.poses import GRAVITY, SIDES, SIGN, STANCE_WIDTH, TOE, Choreography
 from rlsuite.motion.synthesis.standing import BALANCE, RELAXED, STANDING, balanced, frames, stand
 
@@ -22,34 +22,8 @@ FPS = 60.0
 TIPTOE = np.radians(45.0)
 
 
-ROUNDS = 6
-INERTIA = 3.0  # kg m², about that of the trunk and the arms about the hips
-
-
 def jump(height: float) -> tuple[Choreography, NDArray[np.bool_]]:
-    """Crouch, swing the arms, leap, land on the toes and soften; also ``(T, 2)`` whether each foot stands.
-
-    The trunk turns in the air against the legs and arms, so that the angular momentum about the sideways axis is constant.
-    """
-    plan, contacts = _leap(height, 0.0)
-    air = ~contacts[:, 0]
-    leave, land = np.flatnonzero(air)[[0, -1]]
-    frame = np.arange(len(air))
-    # it begins to turn so on the ground, and goes back to the plan after it has landed
-    share = ease((frame - leave + 9) / 9.0) * (1.0 - ease((frame - land) / 9.0))
-    back = ease((frame - land) / (len(air) - 13.0 - land))
-    turned = np.zeros(len(air))
-    for _ in range(ROUNDS):
-        momentum = poses.angular_momentum(poses.assemble(plan, exact=False), FPS)[:, 1]
-        missing = share * (momentum[air].mean() - momentum)
-        step = np.cumsum(missing) / (INERTIA * FPS)
-        turned = turned + step - back * step[-1]
-        plan, _ = _leap(height, turned)
-    return plan, contacts
-
-
-def _leap(height: float, turned: Array | float) -> tuple[Choreography, NDArray[np.bool_]]:
-    """The jump whose pelvis is ``turned`` forward besides, in radians."""
+    """Crouch, swing the arms, leap, land on the toes and soften; also ``(T, 2)`` whether each foot stands."""
     speed = np.sqrt(2.0 * GRAVITY * height)
     flight = 2.0 * speed / GRAVITY
     dip = float(np.clip(0.16 + 0.35 * height, 0.16, 0.34))
@@ -66,7 +40,7 @@ def _leap(height: float, turned: Array | float) -> tuple[Choreography, NDArray[n
     tilt = keyed(
         (0, 0.0), (0.2, 0.0), (crouched, 0.25 + 0.17 * more), (leave, 0.03), (land, 0.05),
         (low + 0.05, 0.25 + 0.11 * more), (up, 0.0),
-    ) + turned  # fmt: skip
+    )  # fmt: skip
     chest = keyed(
         (0, 0.02), (0.2, 0.02), (crouched, 0.22 + 0.16 * more), (leave, 0.0), (land, 0.02),
         (low + 0.05, 0.2 + 0.08 * more), (up, 0.02),

@@ -125,22 +125,6 @@ def centre_of_mass(qpos: Array) -> Array:
     return np.einsum("b,tbi->ti", mass, position + rot.rotate(quat, centre)) / mass.sum()
 
 
-def angular_momentum(qpos: Array, fps: float) -> Array:
-    """``(T, 3)`` of a motion about its centre of mass, in the world, kg m²/s: from differences between frames."""
-    mass, centre = _masses()
-    model = body.model()
-    inertia, axes = np.array(model.body_inertia[1:]), np.array(model.body_iquat[1:])
-    position, quat = kinematics.forward(humanoid(), qpos)
-    where = position + rot.rotate(quat, centre) - centre_of_mass(qpos)[:, None]
-    velocity = np.gradient(where, 1.0 / fps, axis=0)
-    spin = np.zeros_like(where)
-    spin[1:-1] = rot.log(rot.multiply(quat[2:], rot.conjugate(quat[:-2]))) * (0.5 * fps)
-    main = rot.multiply(quat, axes)
-    own = rot.rotate(main, inertia * rot.rotate(rot.conjugate(main), spin))
-    total: Array = np.einsum("b,tbi->ti", mass, np.cross(where, velocity)) + own.sum(axis=1)
-    return total
-
-
 def carry(plan: Choreography, path: Array, axes: str = "xyz", rounds: int = 12) -> Choreography:
     """The plan with its root moved, feet staying, so that the centre of mass follows ``path`` ``(T, 3)`` along ``axes``."""
     chosen = ["xyz".index(axis) for axis in axes]
