@@ -38,19 +38,20 @@ Row = dict[str, Any]
 # name of the row: model, its arguments, steps, what fit is told beside them
 TOY_MODELS: dict[str, tuple[str, dict[str, Any], int, dict[str, Any]]] = {
     "gaussian": ("gaussian", {}, 1, {}),
-    "rnade": ("rnade", {"hidden": 64}, 700, {}),
-    "made": ("made", {"n_values": 0, "hidden": (64, 64)}, 700, {}),
-    "orderless-nade": ("orderless-nade", {"n_values": 0, "hidden": (64, 64)}, 700, {}),
-    "nice": ("nice", {}, 500, {}),
-    "realnvp": ("realnvp", {}, 500, {}),
-    "realnvp, mixture base": ("realnvp", {"base": "mixture"}, 500, {}),
-    "glow": ("glow", {"levels": 1, "steps": 8}, 500, {}),
-    "maf": ("maf", {}, 500, {}),
-    "iaf": ("iaf", {}, 300, {}),
-    "vp-sde": ("vp-sde", {"flow_steps": 16}, 1500, {}),
-    "styleflow": ("styleflow", {"hidden": [32, 32], "tolerance": 1e-3}, 150, {}),
+    "rnade": ("rnade", {"hidden": 128, "components": 32}, 2000, {"learning_rate": 8e-3}),
+    "made": ("made", {"n_values": 0, "hidden": (128, 128), "components": 32}, 2000, {}),
+    "orderless-nade": ("orderless-nade", {"n_values": 0, "hidden": (128, 128), "components": 32}, 2000, {}),
+    "nice": ("nice", {"hidden": (128, 128)}, 2000, {}),
+    "realnvp": ("realnvp", {"hidden": (128, 128)}, 4000, {}),
+    "realnvp, mixture base": ("realnvp", {"hidden": (128, 128), "base": "mixture"}, 2000, {}),
+    "glow": ("glow", {"levels": 1, "steps": 8, "hidden": (128, 128)}, 2000, {}),
+    "maf": ("maf", {"layers": 10}, 2500, {}),
+    "iaf": ("iaf", {"layers": 8}, 1200, {}),
+    "vp-sde": ("vp-sde", {"flow_steps": 16}, 3000, {"learning_rate": 2e-3}),
+    "styleflow": ("styleflow", {"hidden": [32, 32], "tolerance": 1e-3}, 150, {"learning_rate": 2e-3}),
 }
-SLOW = ("realnvp, mixture base", "styleflow", "pixel-rnn, diagonal")  # fitted only when asked for by name
+# fitted only when asked for by name
+SLOW = ("realnvp, mixture base", "styleflow", "pixel-rnn, diagonal", "transformer")
 SHEET_OF_TOYS = ("rnade", "nice", "realnvp", "glow", "maf", "vp-sde")
 
 PICTURES: dict[str, tuple[str, dict[str, Any], int, dict[str, Any]]] = {
@@ -87,19 +88,12 @@ def toys(only: list[str], share: float, keep: Callable[[Row], None], sheet: dict
         for toy in TOYS:
             model = create(name, seed=SEED, event_shape=2, **arguments)
             began = time.process_time()
-            given = {
-                "seed": SEED,
-                "batch_size": 256,
-                "n_test": 2000,
-                "held_out": 0.05,
-                "max_grad_norm": 5.0,
-                **settings,
-            }
+            given = {"learning_rate": 4e-3, "cosine_decay": True, "max_grad_norm": 5.0, **settings}
             steps_here = max(1, round(share * steps))
-            found = measure(model, toy, steps=steps_here, learning_rate=2e-3, **given)
-            if steps > 1:  # then a quarter as many with a small step
-                found = measure(model, toy, steps=max(1, steps_here // 4), learning_rate=2e-4, **given)
-                steps_here += max(1, steps_here // 4)
+            found = measure(
+                model, toy, steps=steps_here, seed=SEED, n=200_000, n_test=10_000, batch_size=512, held_out=0.01,
+                evaluate_every=max(1, steps_here // 20), **given,
+            )  # fmt: skip
             taken = time.process_time() - began
             keep(
                 {
