@@ -1,7 +1,8 @@
 """How the humanoid's loops over rows are compiled, and rotations of one row in scalars.
 
 Every entry kernel takes the rows to work on and treats each by itself, in scalar arithmetic of fixed order, so that what
-comes out for a row does not depend on how many others there are. Quaternions are ``(w, x, y, z)``.
+comes out for a row does not depend on how many others there are. Quaternions are ``(w, x, y, z)``; their algebra is that of
+:mod:`rlsuite.motion.compiled.kernels`, whose source is therefore among those that name the cache.
 """
 
 from __future__ import annotations
@@ -16,17 +17,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlsuite.kernel_cache import compiled_in, folder_for
+from rlsuite.motion.compiled import kernels as motion_kernels
+from rlsuite.motion.compiled.kernels import Quaternion, Vector
+from rlsuite.motion.compiled.kernels import inverse as inverse
+from rlsuite.motion.compiled.kernels import log as log
+from rlsuite.motion.compiled.kernels import multiply as multiply
+from rlsuite.motion.compiled.kernels import rotate as rotate
 
 F = TypeVar("F", bound=Callable[..., Any])
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
-Quaternion = tuple[float, float, float, float]
-Vector = tuple[float, float, float]
 
 
 @cache
 def _folder() -> Path:
-    return folder_for(sorted(Path(__file__).resolve().parent.rglob("*.py")))
+    own = sorted(Path(__file__).resolve().parent.rglob("*.py"))
+    return folder_for([*own, Path(motion_kernels.__file__)])
 
 
 def kernel(function: F) -> F:
@@ -40,48 +46,9 @@ def entry_kernel(function: F) -> F:
 
 
 @kernel
-def multiply(a: Quaternion, b: Quaternion) -> Quaternion:
-    """Hamilton product: ``b`` turns first."""
-    return (
-        a[0] * b[0] - a[1] * b[1] - a[2] * b[2] - a[3] * b[3],
-        a[0] * b[1] + a[1] * b[0] + a[2] * b[3] - a[3] * b[2],
-        a[0] * b[2] - a[1] * b[3] + a[2] * b[0] + a[3] * b[1],
-        a[0] * b[3] + a[1] * b[2] - a[2] * b[1] + a[3] * b[0],
-    )
-
-
-@kernel
-def inverse(q: Quaternion) -> Quaternion:
-    return q[0], -q[1], -q[2], -q[3]
-
-
-@kernel
-def rotate(q: Quaternion, v: Vector) -> Vector:
-    """``v + w t + u × t`` with ``t = 2 u × v``."""
-    tx = 2.0 * (q[2] * v[2] - q[3] * v[1])
-    ty = 2.0 * (q[3] * v[0] - q[1] * v[2])
-    tz = 2.0 * (q[1] * v[1] - q[2] * v[0])
-    return (
-        v[0] + q[0] * tx + (q[2] * tz - q[3] * ty),
-        v[1] + q[0] * ty + (q[3] * tx - q[1] * tz),
-        v[2] + q[0] * tz + (q[1] * ty - q[2] * tx),
-    )
-
-
-@kernel
 def angle(q: Quaternion) -> float:
     """Angle of the rotation, from 0 to pi."""
     return 2.0 * atan2(sqrt(q[1] * q[1] + q[2] * q[2] + q[3] * q[3]), abs(q[0]))
-
-
-@kernel
-def rotation_vector(q: Quaternion) -> Vector:
-    """Axis times angle, of the shorter way round."""
-    length = sqrt(q[1] * q[1] + q[2] * q[2] + q[3] * q[3])
-    if length < 1e-12:
-        return 0.0, 0.0, 0.0
-    share = (angle(q) if q[0] >= 0.0 else -angle(q)) / length
-    return share * q[1], share * q[2], share * q[3]
 
 
 @kernel

@@ -20,10 +20,10 @@ from rlsuite.envs.humanoid.kernels import (
     heading,
     inverse,
     kernel,
+    log,
     multiply,
     quaternion,
     rotate,
-    rotation_vector,
     vector,
 )
 from rlsuite.envs.humanoid.state import BodyState
@@ -244,7 +244,7 @@ def _errors(rows: Rows, state: BodyState, now: BodyState, out: Out) -> None:
         root = quaternion(state.rotation, i, 0)
         back = inverse(heading(root))
         _put(out, i, 0, rotate(back, difference(vector(now.position, i, 0), vector(state.position, i, 0))))
-        _put(out, i, 3, rotate(back, rotation_vector(multiply(quaternion(now.rotation, i, 0), inverse(root)))))
+        _put(out, i, 3, rotate(back, log(multiply(quaternion(now.rotation, i, 0), inverse(root)))))
         _put(out, i, 6, rotate(back, difference(vector(now.velocity, i, 0), vector(state.velocity, i, 0))))
         _put(out, i, 9, rotate(back, difference(vector(now.spin, i, 0), vector(state.spin, i, 0))))
         for j in range(nu):

@@ -74,8 +74,6 @@ def test_what_has_no_mirror(make):
         make(1, mirror=True, observe=("joints", "share"))
     with pytest.raises(HyperparameterError, match="played once"):
         make(1, mirror=True, clip=replace(find("kick"), loop="once"))
-    with pytest.raises(HyperparameterError, match="mirror=False"):
-        _ = make(1, mirror=True).demonstrations
     with pytest.raises(HyperparameterError, match="auto"):
         make(1, mirror="yes")
 
