@@ -118,9 +118,7 @@ def train(
             if any(group["params"] for group in groups)
             else None
         )
-        scheduler = (
-            torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps) if optimizer and cosine_decay else None
-        )
+        scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps) if optimizer and cosine_decay else None
         best, best_weights, bad, running, since = float("inf"), None, 0, 0.0, 0
         with _reporting(model.name, log_dir, progress) as report:
             for step in range(1, (steps if optimizer else 0) + 1):
