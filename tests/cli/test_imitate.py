@@ -196,7 +196,7 @@ def test_show_config_begins_nothing(folder, capsys):
         (["imitate", "--clip", "walk", "--algo", "dqn"], "dqn takes Discrete actions"),
         (["imitate", "--clip", "walk", "--minutes", "0"], "not a number above 0"),
         (["imitate", "--clip", "walk", "--set", "learning_rat=1"], "did you mean 'learning_rate'"),
-        (["imitate", "--clip", "walk", "--env-kwargs", "clip=run"], "the clip is named by --clip"),
+        (["imitate", "--clip", "walk", "--env-kwargs", "clip=run"], "clips are named by --clip"),
         (["imitate", "--clip", "walk", "--env-kwargs", "terminate=('contcat',)"], "no termination 'contcat'"),
         (["imitate"], "--clip"),
         (["imitate", "--goal", "haeding"], "did you mean 'heading'"),
