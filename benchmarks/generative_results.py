@@ -51,7 +51,7 @@ TOY_MODELS: dict[str, tuple[str, dict[str, Any], int, dict[str, Any]]] = {
     "styleflow": ("styleflow", {"hidden": [32, 32], "tolerance": 1e-3}, 150, {"learning_rate": 2e-3}),
 }
 # fitted only when asked for by name
-SLOW = ("realnvp, mixture base", "styleflow", "pixel-rnn, diagonal", "transformer")
+SLOW = ("realnvp, mixture base", "styleflow")
 SHEET_OF_TOYS = ("rnade", "nice", "realnvp", "glow", "maf", "vp-sde")
 
 PICTURES: dict[str, tuple[str, dict[str, Any], int, dict[str, Any]]] = {
