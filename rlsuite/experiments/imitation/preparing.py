@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from rlsuite.experiments import presets
 from rlsuite.experiments.imitation import PLAIN
 from rlsuite.experiments.run_files import PREFIX
@@ -15,6 +17,7 @@ from rlsuite.experiments.training_plan import TrainingPlan
 from rlsuite.motion import body, catalogue, clip_files
 from rlsuite.motion.clip import MotionClip
 from rlsuite.motion.importing import Imported, import_clip
+from rlsuite.motion.quality.limits import DEFAULT
 
 CLIP_FILE = "clip.npz"
 
@@ -22,16 +25,24 @@ CLIP_FILE = "clip.npz"
 def prepare(name: str | Path) -> tuple[MotionClip, MotionClip, Imported | None]:
     """The clip to imitate, the motion that was read, and how one became the other.
 
-    A clip that is on the humanoid is taken as it is; any other motion goes the way of ``rlsuite motion import``.
+    A clip that is on the humanoid, and not beyond what the check of joint limits calls bad, is taken as it is: a simulated
+    body cannot be where its limits throw it out. Any other motion goes the way of ``rlsuite motion import``.
 
     Raises:
         RlsuiteError: there is no such clip or file, it cannot be read, or it cannot be put onto the humanoid.
     """
     read = catalogue.find(name)
-    if read.skeleton.shape is not None and read.skeleton.same_tree(body.skeleton(body.shape_of(read.skeleton))):
+    ours = read.skeleton.shape is not None and read.skeleton.same_tree(body.skeleton(body.shape_of(read.skeleton)))
+    if ours and beyond_limits(read) <= DEFAULT.joint_limit[1]:
         return read, read, None
     done = import_clip(read)
     return replace(done.clip, name=Path(name).stem), read, done
+
+
+def beyond_limits(clip: MotionClip) -> float:
+    """Radians by which any hinge of any frame leaves its range, as the angles are written: a simulation starts from these."""
+    low, high = clip.skeleton.qpos_range.T
+    return float(np.maximum(low - clip.qpos, clip.qpos - high).max(initial=0.0))
 
 
 def plan_imitation(
