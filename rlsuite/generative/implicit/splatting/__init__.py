@@ -1,0 +1,1 @@
+"""Gaussian splatting: a scene as a cloud of coloured Gaussians, its pictures, and clouds fitted to pictures."""
