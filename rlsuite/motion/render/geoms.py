@@ -60,7 +60,9 @@ class Surfaces:
 
     def posed(self, actor: Actor) -> mujoco.MjData:
         """Data of the actor's model in its pose."""
-        _, data = self._data.setdefault(id(actor.model), (actor.model, mujoco.MjData(actor.model)))
+        if id(actor.model) not in self._data:
+            self._data[id(actor.model)] = actor.model, mujoco.MjData(actor.model)
+        data = self._data[id(actor.model)][1]
         data.qpos[:] = actor.qpos
         mujoco.mj_kinematics(actor.model, data)
         return data

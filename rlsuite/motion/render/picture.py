@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from rlsuite.motion.render.scene import Scene
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,3 +31,11 @@ class Render:
     mask: NDArray[np.float32]
     geom_id: NDArray[np.int32]
     actor: NDArray[np.int32]
+
+    def body_id(self, scene: Scene) -> NDArray[np.int32]:
+        """``(H, W)`` body in the actor's model at the centre of each pixel (0: the world's own), -1 where there is none."""
+        found = np.full(self.geom_id.shape, -1, np.int32)
+        for index, actor in enumerate(scene.actors):
+            here = (self.actor == index) & (self.geom_id >= 0)
+            found[here] = actor.model.geom_bodyid[self.geom_id[here]]
+        return found
