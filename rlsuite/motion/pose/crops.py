@@ -68,4 +68,5 @@ class Square(NamedTuple):
         matrix = np.array([[step, 0.0, corner[0]], [0.0, step, corner[1]]])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         fine = cv2.warpAffine(picture, matrix, (finer * size,) * 2, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-        return fine if finer == 1 else cv2.resize(fine, (size, size), interpolation=cv2.INTER_AREA)
+        cut = fine if finer == 1 else cv2.resize(fine, (size, size), interpolation=cv2.INTER_AREA)
+        return np.asarray(cut, np.uint8)

@@ -130,7 +130,7 @@ class Lens(NamedTuple):
         if self.blur > 0.05:
             import cv2
 
-            light = cv2.GaussianBlur(light, (0, 0), self.blur)
+            light = np.asarray(cv2.GaussianBlur(light, (0, 0), self.blur), np.float32)
         last = len(SRGB_TABLE) - 1
         exposed = np.clip(light * (self.exposure * last), 0.0, last)
         picture = SRGB_TABLE[exposed.astype(np.intp)]

@@ -101,7 +101,7 @@ def stripes(rng: np.random.Generator, height: int, width: int) -> Picture:
     x, y = grid(height, width)
     angle, n = rng.uniform(0.0, math.pi), rng.uniform(2.0, 12.0)
     wave = np.sin(2 * math.pi * (n * (x * math.cos(angle) + y * math.sin(angle)) + rng.random()))
-    share = 0.5 + 0.5 * np.clip(rng.uniform(1.0, 6.0) * wave, -1.0, 1.0)
+    share = (0.5 + 0.5 * np.clip(rng.uniform(1.0, 6.0) * wave, -1.0, 1.0)).astype(np.float32)
     return mixed(share, rng) * (0.6 + 0.4 * smooth_noise(rng, height, width, 3)[..., None])
 
 
