@@ -40,7 +40,7 @@ def prepare(name: str | Path) -> tuple[MotionClip, MotionClip, Imported | None]:
 
 
 def beyond_limits(clip: MotionClip) -> float:
-    """Radians by which any hinge of any frame leaves its range, as the angles are written: a simulation starts from these."""
+    """Radians by which any hinge of any frame leaves its range, as the angles are written (a simulation starts there)."""
     low, high = clip.skeleton.qpos_range.T
     return float(np.maximum(low - clip.qpos, clip.qpos - high).max(initial=0.0))
 
