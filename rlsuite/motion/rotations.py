@@ -86,6 +86,28 @@ def log(quat: ArrayLike) -> Array:
     return q[..., 1:] * np.where(sine > 1e-8, angle / np.maximum(sine, _TINY), 2.0)
 
 
+def inverse_right_jacobian(vector: ArrayLike) -> Array:
+    r"""``(..., 3, 3)``: :math:`\log(\exp(\phi) \exp(\delta)) \approx \phi + J_r^{-1}(\phi) \delta` (Sola et al. 2018, 144).
+
+    The turn ``vector (..., 3)`` is shorter than a whole one.
+    """
+    vector = np.asarray(vector, np.float64)
+    angle = np.linalg.norm(vector, axis=-1)[..., None, None]
+    across = cross_matrix(vector)
+    small = angle < 1e-3
+    safe = np.where(small, 1.0, angle)
+    factor = np.where(small, 1.0 / 12.0, (1.0 - 0.5 * safe / np.tan(0.5 * safe)) / safe**2)
+    out: Array = np.eye(3) + 0.5 * across + factor * across @ across
+    return out
+
+
+def cross_matrix(vector: ArrayLike) -> Array:
+    """``(..., 3, 3)`` of ``u -> vector x u``."""
+    x, y, z = np.moveaxis(np.asarray(vector, np.float64), -1, 0)
+    nought = np.zeros_like(x)
+    return np.stack([nought, -z, y, z, nought, -x, -y, x, nought], axis=-1).reshape(*x.shape, 3, 3)
+
+
 def angle_between(left: ArrayLike, right: ArrayLike) -> Array:
     """Geodesic distance ``(...)`` in radians, from 0 to pi."""
     relative = multiply(conjugate(left), right)

@@ -79,6 +79,37 @@ class PoseCoordinates:
         joints = [turns.reshape(clip.n_frames, -1), clip.qpos[:, self._single]]
         return np.concatenate([self._root_of(clip), *joints] if self.root else joints, axis=1)
 
+    def jacobian(self, qpos: ArrayLike) -> Array:
+        r"""``(T, size, nv)`` derivative of :meth:`encode` by the velocities of single poses ``qpos (T, nq)``.
+
+        A turn by joints one after another, :math:`R = R_1 R_2 R_3`, has the logarithm :math:`\phi` with
+        :math:`d\phi = J_r^{-1}(\phi) \sum_i (R_{i+1} \cdots R_3)^T a_i\, d\theta_i`. The root's numbers belong to the way
+        from pose to pose; their rows are 0.
+        """
+        qpos, skeleton = np.asarray(qpos, np.float64), self.skeleton
+        out = np.zeros((len(qpos), self.size, skeleton.nv))
+        row = len(ROOT) if self.root else 0
+        vectors = rot.log(skeleton.local_rotations(qpos)[:, self._turning])
+        for k, body in enumerate(self._turning):
+            inverse = rot.inverse_right_jacobian(vectors[:, k])
+            after = np.broadcast_to(rot.IDENTITY, (len(qpos), 4))  # turn of the joints that come after
+            for j in reversed(skeleton.joints_of[body]):
+                joint, q, v = skeleton.joints[j], skeleton.qpos_address[j], skeleton.dof_address[j]
+                if joint.kind == "ball":
+                    turn, axes = rot.normalize(qpos[:, q : q + 4]), np.eye(3)
+                elif joint.kind == "hinge":
+                    turn, axes = rot.from_axis_angle(joint.axis, qpos[:, q] - joint.reference), np.array([joint.axis])
+                else:
+                    continue
+                for i, axis in enumerate(axes):
+                    own = rot.rotate(rot.conjugate(after), axis)
+                    out[:, row + 3 * k : row + 3 * k + 3, v + i] = (inverse @ own[..., None])[..., 0]
+                after = rot.multiply(turn, after)
+        row += 3 * len(self._turning)
+        for k, address in enumerate(self._single):
+            out[:, row + k, skeleton.dof_address[skeleton.qpos_address.index(address)]] = 1.0
+        return out
+
     def _root_of(self, clip: MotionClip) -> Array:
         place, quat = clip.qpos[:, :3], clip.qpos[:, 3:7]
         heading = rot.heading(quat)
