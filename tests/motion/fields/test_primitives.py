@@ -87,7 +87,7 @@ def test_the_ellipsoids_nearest_point_is_on_it_and_its_normal_leads_to_the_point
     value, p, n, _ = primitives._nearest_on_ellipsoid(x, e)
     assert ((p / e).square().sum(-1) - 1).abs().max() < 1e-12
     scale = e.amax(-1, keepdim=True)
-    assert ((x - p - value.unsqueeze(-1) * n) / scale).abs().max() < 1e-12
+    assert ((x - p - value.unsqueeze(-1) * n) / scale).abs().max() < 1e-11
     torch.testing.assert_close(value[400:450], -e[400:450].amin(-1))  # from the centre along the least axis
 
 
