@@ -4,8 +4,8 @@ Geometric initialisation (Atzmon and Lipman 2020, SAL, theorem 1; Gropp et al. 2
 ``N(0, 2/n)``, no biases, and a last layer of the constant ``√(π/n)``, bias −r, the network of ReLUs begins near the signed
 distance ``‖x‖ − r`` of a sphere, the nearer the wider: ``W x`` of n rows has ``n·√(2/n)·‖x‖/√(2π) = √(n/π) ‖x‖`` as the
 mean sum of its positive parts, and the layers between keep the length. Columns of sines, cosines and codes begin at 0.
-Narrow layers miss the mean, and a softplus lies above a ReLU, so the last layer's constant and bias are then fitted to
-``‖x‖ − r`` by least squares over the cube.
+Narrow layers miss the mean, and a softplus lies above a ReLU, so the last layer's constant and bias are then set so that
+mean and spread over the cube are those of ``‖x‖ − r``.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class ImplicitNetwork(nn.Module):
         nn.init.zeros_(last.bias)
         x = 2.0 * torch.rand(1000, d) - 1.0
         value, wanted = self(x, x.new_zeros(self.code_size) if self.code_size else None)[:, 0], x.norm(dim=-1) - radius
-        slope = torch.cov(torch.stack((value, wanted)))[0, 1] / value.var()
+        slope = wanted.std() / value.std()
         shift = wanted.mean() - slope * value.mean()
         last.weight[0] *= slope
         last.bias[0] = shift
