@@ -61,8 +61,9 @@ def step_of(system: System, fixed: NDArray[np.bool_], damping: float, find_camer
     solved = matrix.solve(np.concatenate([gradient[..., None], border], axis=-1))  # (T, n, 7)
     own = system.camera_matrix + damping * np.diag(np.diag(system.camera_matrix) + STEADY)
     complement = own - np.einsum("tnc,tnd->cd", border, solved[..., 1:])
-    camera: Array = -np.linalg.solve(
-        complement, system.camera_gradient - np.einsum("tnc,tn->c", border, solved[..., 0])
+    camera = np.asarray(
+        -np.linalg.solve(complement, system.camera_gradient - np.einsum("tnc,tn->c", border, solved[..., 0])),
+        np.float64,
     )
     return _limited(-(solved[..., 0] + solved[..., 1:] @ camera)), _limited(camera[None])[0]
 

@@ -56,8 +56,8 @@ class PriorTerm:
             )
         drawn = prior.model.sample(SAMPLES, generator=torch.Generator().manual_seed(0)).double().numpy()
         drawn = drawn.reshape(SAMPLES, -1)
-        covariance: Array = np.cov(drawn.T) + 1e-6 * np.eye(drawn.shape[1])
-        precision: Array = np.linalg.inv(covariance)
+        covariance = np.cov(drawn.T) + 1e-6 * np.eye(drawn.shape[1])
+        precision = np.asarray(np.linalg.inv(covariance), np.float64)
         return cls(prior, drawn.mean(axis=0), precision, weight)
 
     @property

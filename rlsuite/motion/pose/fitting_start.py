@@ -163,8 +163,7 @@ def _shifts(shape: Array, terms: Sequence[Reprojection], cameras: tuple[Camera, 
         value = -(line @ (shape[:k] - camera.t)[..., None])  # (n, K, 2, 1)
         normal += np.einsum("nkij,nkil->njl", line * weight, line)
         right += np.einsum("nkij,nkix->nj", line * weight, value)
-    shift: Array = np.linalg.solve(normal, right[..., None])[..., 0]
-    return shift
+    return np.asarray(np.linalg.solve(normal, right[..., None])[..., 0], np.float64)
 
 
 def _flipped(skeleton: Skeleton, poses: Array, prior: PriorTerm) -> Array:
