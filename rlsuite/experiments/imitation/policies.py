@@ -2,7 +2,7 @@
 
 Those in ``rlsuite/policies`` come with the package and go by their names. They act in numpy alone, so that one moves a body
 seconds after the first import. ``x -> mean action``: ``clip((x - mean) / scale, -10, 10)``, then the layers. A clip that
-does not come with the package lies beside its policy as ``NAME.npz``.
+neither comes with the package nor can be fetched lies beside its policy as ``NAME.npz``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from rlsuite.errors import HyperparameterError, RecordError, UnknownNameError
 from rlsuite.experiments.run_files import PREFIX, located
 from rlsuite.files import write_atomically
-from rlsuite.motion import catalogue, clip_files
+from rlsuite.motion import catalogue, clip_files, fetching
 from rlsuite.motion.clip import MotionClip
 from rlsuite.tensor_files import DAMAGE, damaged, read_file, write_file
 
@@ -130,7 +130,8 @@ def write(
     """Write the deterministic policy of ``agent`` and its card, after checking that it answers as the agent does.
 
     Args:
-        path: ``.safetensors``. clip: what it performs, which is written beside it unless it comes with the package.
+        path: ``.safetensors``. clip: what it performs, which is written beside it unless it comes with the package, or can
+            be fetched and is on this machine.
         about: of the card: ``normalised_return`` as measured, and whatever else is known.
 
     Raises:
@@ -138,22 +139,34 @@ def write(
     """
     header, arrays = _parts(agent)
     kwargs = dict(env_kwargs)
-    if _comes_with_the_package(clip):
-        kwargs["clip"] = clip.name
+    known = _known_as(clip)
+    if known is not None:
+        kwargs["clip"] = known
     else:
         kwargs["clip"] = f"{PREFIX}{path.stem}.npz"
         clip_files.save(clip, path.with_suffix(".npz"))
     write_file(path, {"format": FORMAT, "env": env, "env_kwargs": kwargs, **header}, arrays)
     stated = math.floor(100.0 * (about["normalised_return"] - MARGIN)) / 100.0
-    told = {"clip": clip.name, "licence": clip.licence, **about, "normalised_return": stated}
+    source = fetching.CATALOGUE.get(known or "")
+    told = {
+        "clip": known or clip.name,
+        "licence": source.licence if source else clip.licence,
+        **about,
+        "normalised_return": stated,
+    }
     policy = read(path)
     _require_same(policy, agent, path)
     write_atomically(path.with_suffix(".json"), json.dumps(told, indent=2) + "\n")
     return policy
 
 
-def _comes_with_the_package(clip: MotionClip) -> bool:
-    return clip.name in catalogue.NAMES and np.array_equal(catalogue.find(clip.name).qpos, clip.qpos)
+def _known_as(clip: MotionClip) -> str | None:
+    """Its name among shipped clips, or among those that can be fetched and are on this machine."""
+    fetched = [name for name in fetching.CATALOGUE if fetching.location(name).is_file()]
+    for name in [clip.name, *fetched] if clip.name in catalogue.NAMES else fetched:
+        if np.array_equal(catalogue.find(name).qpos, clip.qpos):
+            return name
+    return None
 
 
 def _parts(agent: Any) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:

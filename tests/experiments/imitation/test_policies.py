@@ -1,6 +1,7 @@
 """Policies as small files: what is written acts as the agent, and every policy that is shipped does what its card says."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from rlsuite.errors import HyperparameterError, RecordError, UnknownNameError
 from rlsuite.experiments.imitation import policies
 from rlsuite.experiments.imitation.episodes import evaluation_env, play
 from rlsuite.experiments.imitation.performers import is_policy, performer, performs
-from rlsuite.motion import catalogue, clip_files, editing
+from rlsuite.motion import catalogue, clip_files, editing, fetching
 from rlsuite.tensor_files import read_file, write_file
 
 CARDS = sorted(policies.FOLDER.glob("*.json"))
@@ -19,8 +20,12 @@ ID = "rlsuite/HumanoidImitate-v0"
 
 @pytest.mark.skipif(not CARDS, reason="no policies are shipped with this version")
 @pytest.mark.parametrize("card", CARDS, ids=lambda path: path.stem)
-def test_every_shipped_policy_reaches_the_return_on_its_card(card):
+def test_every_shipped_policy_reaches_the_return_on_its_card(card, request, tmp_path, monkeypatch):
     told = policies.card(card)
+    if told["clip"] in fetching.CATALOGUE:  # it comes with no package: take the recording from the folder of the tests
+        source = request.getfixturevalue("mocap") / "deepmimic/motions" / fetching.CATALOGUE[told["clip"]].file
+        monkeypatch.setattr(fetching, "cache_folder", lambda: tmp_path)
+        shutil.copyfile(source, fetching.location(told["clip"]))
     shown = performer(card.stem)
     env = evaluation_env(shown.env_kwargs, 4, seconds=min(10.0, told["seconds"]))  # the card: more and longer
     played = play(shown.act, env, told["seed"])
@@ -84,6 +89,14 @@ def test_a_clip_that_does_not_come_with_the_package_lies_beside_its_policy(agent
     for path in tmp_path.glob("mine.*"):
         path.rename(moved / path.name)
     assert performer(moved / "mine.safetensors").env_kwargs["clip"] == str(moved / "mine.npz")
+
+
+def test_a_clip_that_can_be_fetched_is_named(agent, tmp_path, mocap, monkeypatch):
+    monkeypatch.setattr(fetching, "cache_folder", lambda: tmp_path / "clips")
+    (tmp_path / "clips").mkdir()
+    shutil.copyfile(mocap / "deepmimic/motions/humanoid3d_walk.txt", fetching.location("deepmimic-walk"))
+    policy = policies.read(written(agent, tmp_path, catalogue.find("deepmimic-walk")))
+    assert policy.env_kwargs["clip"] == "deepmimic-walk" and not (tmp_path / "mine.npz").exists()
 
 
 def test_what_is_no_perceptron_is_refused(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def mocap() -> Path:
-    folder = Path(os.environ.get("RLSUITE_MOCAP", Path(__file__).parents[3] / "shared/data/mocap"))
+    folder = Path(os.environ.get("RLSUITE_MOCAP", Path(__file__).parents[2] / "shared/data/mocap"))
     if not folder.is_dir():
         pytest.skip(f"no motion capture at {folder}; RLSUITE_MOCAP names another folder")
     return folder
