@@ -28,15 +28,13 @@ class SurfaceDistance(NamedTuple):
     normals: float | None
 
 
-def surface_distance(
-    points: Tensor, truth: Tensor, normals: tuple[Tensor, Tensor] | None = None, chunk: int = 1024
-) -> SurfaceDistance:
+def surface_distance(points: Tensor, truth: Tensor, normals: tuple[Tensor, Tensor] | None = None) -> SurfaceDistance:
     """Chamfer-L1 between points ``(n, 3)`` and ``truth (m, 3)`` drawn evenly from two surfaces.
 
     With finite samples even equal surfaces are apart by about half the spacing of the points.
     """
-    accuracy, to_truth = _nearest(points, truth, chunk)
-    completeness, to_points = _nearest(truth, points, chunk)
+    accuracy, to_truth = _nearest(points, truth)
+    completeness, to_points = _nearest(truth, points)
     cosine = None
     if normals is not None:
         own, other = normals
@@ -45,7 +43,9 @@ def surface_distance(
     return SurfaceDistance(sum(means) / 2, *means, cosine)
 
 
-def _nearest(a: Tensor, b: Tensor, chunk: int) -> tuple[Tensor, Tensor]:
+def _nearest(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """Distance and index of the point of ``b`` that is nearest to each of ``a``."""
-    found = [torch.cdist(part, b, compute_mode="donot_use_mm_for_euclid_dist").min(1) for part in a.split(chunk)]
-    return torch.cat([f.values for f in found]), torch.cat([f.indices for f in found])
+    from scipy.spatial import cKDTree
+
+    distance, index = cKDTree(b.detach().numpy()).query(a.detach().numpy())
+    return torch.from_numpy(distance), torch.from_numpy(index)

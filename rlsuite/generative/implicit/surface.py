@@ -75,6 +75,39 @@ def march(
     return Hit(depth, hit, innermost)
 
 
+@torch.no_grad()
+def sphere_trace(
+    f: Level,
+    origin: Tensor,
+    direction: Tensor,
+    near: float,
+    far: float,
+    *,
+    tolerance: float = 1e-5,
+    max_steps: int = 200,
+) -> Hit:
+    """As :func:`march`, for a level that is at most the distance to the surface: steps of ``f`` pass nothing (Hart 1996).
+
+    Quicker than equal steps, and nothing is too thin for it; a ray that grazes the surface to within ``tolerance`` meets it.
+    """
+    t = torch.full_like(origin[:, 0], near)
+    innermost, least = t.clone(), torch.full_like(t, torch.inf)
+    hit, live = torch.zeros(len(t), dtype=torch.bool), torch.arange(len(t))
+    for _ in range(max_steps):
+        value = f(origin[live] + t[live].unsqueeze(-1) * direction[live])
+        nearer = live[value < least[live]]
+        least[live] = torch.minimum(least[live], value)
+        innermost[nearer] = t[nearer]
+        arrived = value <= tolerance
+        hit[live[arrived]] = True
+        live, value = live[~arrived], value[~arrived]
+        t[live] += value
+        live = live[t[live] < far]
+        if not len(live):
+            break
+    return Hit(torch.where(hit, t, innermost), hit, innermost)
+
+
 def entering(slope: Tensor) -> Tensor:
     """``∇f·w`` of rays that enter, at most ``−LEAST_SLOPE``: grazing rays keep the sign, and a bounded gradient."""
     return slope.clamp(max=-LEAST_SLOPE)

@@ -18,6 +18,7 @@ from rlsuite.generative.implicit.surface import (
     intersect,
     march,
     render,
+    sphere_trace,
     surface_level,
 )
 from tests.generative.implicit.analytic import Sphere, figure
@@ -71,6 +72,20 @@ def test_rays_that_miss_say_where_they_came_nearest():
     w = torch.tensor([[1.0, 0.0, 0.0]], dtype=torch.float64)
     found = intersect(Sphere(0.5), o, w, 0.0, 4.0, steps=401)
     assert not bool(found.hit) and float(found.t) == pytest.approx(2.0, abs=1e-9)
+
+
+def test_sphere_tracing_finds_what_marching_finds_and_what_is_too_thin_for_it():
+    o = 2 * nn.functional.normalize(torch.randn(300, 3, generator=torch.Generator().manual_seed(2)), dim=-1)
+    w = nn.functional.normalize(torch.rand(300, 3, generator=torch.Generator().manual_seed(3)) - 0.5 - o, dim=-1)
+    f = surface_level(figure())
+    marched = march(f, o, w, 0.5, 4.0, steps=2000, refinements=20)
+    traced = sphere_trace(f, o, w, 0.5, 4.0)
+    assert bool((traced.hit >= marched.hit).all()) and int(traced.hit.sum()) <= int(marched.hit.sum()) + 2
+    torch.testing.assert_close(traced.t[marched.hit], marched.t[marched.hit], atol=1e-3, rtol=0)
+    thin = surface_level(Sphere(0.01, dtype=torch.float32))
+    ray = torch.tensor([[0.0, 0.0, 2.0]]), torch.tensor([[0.0, 0.0, -1.0]])
+    assert not bool(march(thin, *ray, 0.5, 3.5, steps=18).hit)
+    assert float(sphere_trace(thin, *ray, 0.5, 3.5).t) == pytest.approx(1.99, abs=1e-4)
 
 
 def test_a_ray_from_inside_finds_no_entry():
