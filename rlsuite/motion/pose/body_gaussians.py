@@ -107,6 +107,10 @@ class BodyGaussians:
         means, quats, scales, _, colors = self.posed(qpos)
         return Cloud(means, colors, scales, quats, OPACITY, isotropic)
 
+    def in_colour(self, color: ArrayLike) -> BodyGaussians:
+        """The same, all in one colour ``(channels)``, to be compared with masks."""
+        return replace(self, colors=np.tile(np.asarray(color, np.float64), (len(self), 1)))
+
     def widened(self, blur: float) -> BodyGaussians:
         """The same, each Gaussian as if seen through a blur of ``blur`` metres: wider, and as much less opaque.
 
