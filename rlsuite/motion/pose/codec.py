@@ -73,18 +73,19 @@ class Codec:
         points = np.stack([x, y], -1) + 0.5 + step
         whole = np.stack([u, v], -1) + 0.5
         points = np.where(np.abs(points - whole).max(-1, keepdims=True) <= 1.0, points, whole)  # no peak nearby
-        confidence = np.clip((flat * self._near(points)).sum((-2, -1)), 0.0, 1.0)
-        return Decoded(points.reshape(*shape, 2), confidence.reshape(shape))
+        points = points.reshape(*shape, 2)
+        return Decoded(points, self.mass(maps, points))
 
     def mean(self, maps: ArrayLike) -> Array:
         """DSNT: ``(..., K, 2)`` expected place."""
         maps = np.asarray(maps, np.float64)
         return np.stack([maps.sum(-2) @ self._centres, maps.sum(-1) @ self._centres], -1)
 
-    def _near(self, points: Array) -> NDArray[np.bool_]:
-        """``(n, size, size)`` cells within :data:`NEAR` deviations of ``points (n, 2)``."""
-        d = (self._centres - points[..., None]) ** 2  # (n, 2, size)
-        return d[:, 1, :, None] + d[:, 0, None, :] <= (NEAR * self.sigma) ** 2
+    def mass(self, maps: ArrayLike, points: ArrayLike) -> Array:
+        """``(...)`` of ``maps (..., size, size)`` within :data:`NEAR` deviations of ``points (..., 2)``."""
+        d = (self._centres - np.asarray(points, np.float64)[..., None]) ** 2  # (..., 2, size)
+        near = d[..., 1, :, None] + d[..., 0, None, :] <= (NEAR * self.sigma) ** 2
+        return np.clip((np.asarray(maps, np.float64) * near).sum((-2, -1)), 0.0, 1.0)
 
 
 def newton_step(nine: Array) -> Array:

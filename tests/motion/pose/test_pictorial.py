@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from rlsuite.errors import MotionError
 from rlsuite.motion import body
 from rlsuite.motion.pose import pictorial_kernels as kernels
-from rlsuite.motion.pose.pictorial import SpringModel, Springs, infer, softmin, tree
+from rlsuite.motion.pose.pictorial import infer, softmin
+from rlsuite.motion.pose.springs import SpringModel, Springs, tree
 
 
 def springs(rng, parents, types):
