@@ -7,6 +7,7 @@ They are terms for fitting and retargeting; the depths themselves label contacts
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import mujoco
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 
 from rlsuite.errors import CapabilityError
 from rlsuite.motion.body import BodyShape
+from rlsuite.motion.clip import MotionClip
 from rlsuite.motion.fields.gaps import Geom, box_box, capsule_box, capsule_capsule, lowest
 from rlsuite.motion.fields.geoms import BodyGeoms, Placed
 from rlsuite.motion.skeleton import Skeleton
@@ -123,6 +125,21 @@ class BodyEnergies(nn.Module):
             placed = self.geoms.place(_poses(qpos))
             worst = torch.minimum(self._gaps(placed).amin(-1), self._heights(placed).amin(-1))
         return (worst >= -depth).numpy()
+
+    def with_contacts(self, clip: MotionClip, bodies: Sequence[str] | None = None) -> MotionClip:
+        """The clip with contact labels of ``bodies`` (default: the feet) by :meth:`touching`.
+
+        They know no speed, unlike those of :func:`rlsuite.motion.contacts.detect`, and need no points named as soles.
+        """
+        names = tuple(self.skeleton.feet if bodies is None else bodies)
+        labelled = replace(clip, contacts=self.touching(clip.qpos, names), contact_names=names)
+        return labelled.with_step("contacts", by="distance of the body's geoms", tolerance=TOUCH)
+
+    def with_starts(self, clip: MotionClip, *, depth: float = ALLOWED) -> MotionClip:
+        """The clip, ``startable`` only in frames of :meth:`may_start` too; environments heed it."""
+        fit = self.may_start(clip.qpos, depth=depth)
+        marked = replace(clip, startable=fit if clip.startable is None else fit & clip.startable)
+        return marked.with_step("starts", rejected=int((~fit).sum()), depth=depth)
 
     def _gaps(self, placed: Placed) -> Tensor:
         none = placed.position.new_zeros((*placed.position.shape[:-2], 0))

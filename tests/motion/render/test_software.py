@@ -6,6 +6,7 @@ import mujoco
 import numpy as np
 import pytest
 
+from rlsuite.motion import body
 from rlsuite.motion.cameras import Camera
 from rlsuite.motion.render.intersections import normal as normal_of
 from rlsuite.motion.render.intersections import primitive
@@ -177,3 +178,16 @@ def test_srgb_is_inverted():
     values = np.linspace(0, 1, 257)
     assert to_srgb(to_linear(values)) == pytest.approx(values, abs=1e-7)
     assert to_linear(np.array([0.5])) == pytest.approx([0.21404114], abs=1e-8)
+
+
+def test_body_ids_are_those_of_the_geoms_of_each_actor():
+    model, other = body.model(), model_of(geom(np.random.default_rng(0), "box"))
+    scene = Scene([Actor(model, model.qpos0), Actor(other, other.qpos0, (0.0, 1.0, 0.0))])
+    camera = Camera.look_at((4.0, 1.5, 1.5), (0.0, 0.5, 0.8), width=96, height=72)
+    picture = SoftwareBackend().draw(scene, camera)
+    found = picture.body_id(scene)
+    sky, first, second = picture.actor < 0, picture.actor == 0, picture.actor == 1
+    assert (found[sky] == -1).all() and (found[second] == 0).all() and sky.any() and second.any()
+    assert np.array_equal(found[first], model.geom_bodyid[picture.geom_id[first]])
+    assert {model.body(name).id for name in ("head", "torso", "left_foot")} <= set(found[first])
+    assert (found[first & (picture.mask == 0)] == 0).any()  # the floor
