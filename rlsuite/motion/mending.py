@@ -70,6 +70,7 @@ def mend(
     height: bool = True,
     spikes: bool = True,
     skate: bool = True,
+    limbs: bool = False,
 ) -> tuple[MotionClip, tuple[Change, ...]]:
     """The clip without the faults that can be taken out of it, and what was done.
 
@@ -78,6 +79,7 @@ def mend(
         height: shift the whole clip, then stretches of it, onto the floor.
         spikes: interpolate leaps, smooth jitter, bring joints within their limits.
         skate: hold standing feet in place by inverse kinematics of the legs.
+        limbs: part limbs that are inside one another, of the suite's humanoid; takes seconds.
 
     Returns:
         The clip, with ``startable`` marked anew and every change in its provenance, and the changes. Where nothing was
@@ -95,6 +97,7 @@ def mend(
         (height, "shift onto the floor", ("penetration", "floating"), steps.shifted),
         (height, "follow the floor", ("penetration", "floating"), steps.lifted),
         (spikes, "keep joint limits", ("joint_limit",), steps.limited),
+        (limbs, "part limbs", ("self_collision",), steps.parted),
     ]
     for foot in clip.skeleton.feet:
         hold: Step = partial(steps.locked, foot=foot)

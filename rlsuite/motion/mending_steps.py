@@ -328,6 +328,18 @@ def _reach(clip: MotionClip, foot: int, offset: Array, rows: NDArray[np.intp], l
     return inverse_kinematics.solve(skeleton, clip.qpos[rows], targets, reference_weight=free).qpos
 
 
+# Limbs ----------------------------------------------------------------------------------------------------------------
+
+
+def parted(clip: MotionClip, report: QualityReport, limits: Limits, model: mujoco.MjModel | None) -> Array:
+    """Limbs are led out of one another by the gradient of the body's distances; of other bodies than ours nothing."""
+    if clip.skeleton.shape is None:
+        return clip.qpos
+    from rlsuite.motion.fields.untangling import untangled
+
+    return untangled(clip)
+
+
 # Reading and writing turns --------------------------------------------------------------------------------------------
 
 

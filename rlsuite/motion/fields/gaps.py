@@ -15,7 +15,7 @@ from rlsuite.motion.fields.primitives import length
 from rlsuite.motion.kinematics_torch import rotate
 
 Geom = tuple[Tensor, Tensor, Tensor]  # centres (..., 3), rotations (..., 4), sizes (..., 3)
-SEARCH_STEPS = 40  # the interval shrinks by 0.55 in each: 4e-11 of the capsule's half length
+SEARCH_STEPS = 30  # the interval shrinks by 0.55 in each: 3e-8 of the capsule's half length
 PARALLEL = 1e-9  # square of the sine below which two edges have no common normal
 
 
