@@ -1,6 +1,7 @@
 """Synthetic videos: cameras, points and pictures belong together, and the file holds the frames."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,9 +9,11 @@ import pytest
 from rlsuite.errors import MotionError
 from rlsuite.motion import catalogue, kinematics
 from rlsuite.motion import rotations as rot
+from rlsuite.motion.pose.synthetic import CropSource
 from rlsuite.motion.pose.synthetic_appearance import STILL
 from rlsuite.motion.pose.synthetic_splits import HELD_OUT, TRAIN
 from rlsuite.motion.pose.synthetic_video import SyntheticVideo
+from tests.motion.ball_tree import CMU_BVH, ball_tree, on_ball_tree, random_axes
 
 SMALL = {"width": 96, "height": 72}
 
@@ -95,3 +98,23 @@ def test_the_training_split_may_show_the_floor_and_no_video_has_no_camera():
     assert names <= set(TRAIN.backgrounds) and len(names) > 2
     with pytest.raises(MotionError, match="at least one camera"):
         SyntheticVideo(catalogue.find("idle"), 0, cameras=0)
+
+
+def test_any_skeleton_with_key_points_is_drawn_as_a_figure():
+    """Ball joints, other names, no shape of ours: capsules from joint to joint, the points at the joints."""
+    clip = catalogue.find("walk")
+    axes = random_axes(0, clip.skeleton.nbody)
+    tree = ball_tree(clip.skeleton, CMU_BVH, clip.skeleton.rest_qpos, axes)
+    points = {name: (index, (0.0, 0.0, 0.0)) for index, name in enumerate(tree.body_names)}
+    other = on_ball_tree(clip, tree, axes)
+    with pytest.raises(MotionError, match="no key points"):
+        SyntheticVideo(other, 0, **SMALL)
+    other = replace(other, skeleton=replace(tree, keypoints=points))
+    video = SyntheticVideo(other, 0, variation=STILL, **SMALL)
+    np.testing.assert_allclose(video.positions, clip.bodies[0], atol=1e-9)
+    assert video.names == tree.body_names and video.views[0].seen.any(axis=1).all()
+    first, last = (next(itertools.islice(video.frames(), k, None)) for k in (0, clip.n_frames - 1))
+    assert (first != last).any(axis=-1).sum() > 30
+    crops = CropSource(TRAIN, 32, clips=[other]).batch(4, np.random.SeedSequence(0))
+    assert crops.images.shape == (4, 32, 32, 3) and crops.seen.any(axis=1).all()
+    np.testing.assert_allclose(np.linalg.norm(crops.qpos[:, 7:11], axis=1), 1.0)
